@@ -1,0 +1,1 @@
+"""Benchmarks: commands that interleave the contestants in one run and print ratios."""

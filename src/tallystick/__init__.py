@@ -1,0 +1,1 @@
+"""tallystick: a self-hostable, Dwolla-compatible bank-link gateway. See README.md."""

@@ -1,0 +1,149 @@
+"""The table `customer`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tallystick.store.db import Reads, Statement, Transaction, Value
+
+_COLUMNS = (
+    "id, app_id, type, status, status_before, first_name, last_name, email, email_folded,"
+    " business_name, correlation_id, details, created_at"
+)
+_ADD = Statement(
+    f"INSERT INTO customer ({_COLUMNS})"
+    " VALUES (:id, :app_id, :type, :status, :status_before, :first_name, :last_name, :email,"
+    " :email_folded, :business_name, :correlation_id, :details, :created_at)"
+    " ON CONFLICT DO NOTHING"
+)
+_FIND = Statement(f"SELECT {_COLUMNS} FROM customer WHERE app_id = :app_id AND id = :id")
+# Changes nothing, but until the transaction ends nobody else changes the row: SQLite has no
+# SELECT … FOR UPDATE, and READ COMMITTED would let two callers overwrite each other.
+_HOLD = Statement("UPDATE customer SET status = status WHERE app_id = :app_id AND id = :id")
+_UPDATE = Statement(
+    "UPDATE customer SET type = :type, status = :status, status_before = :status_before,"
+    " first_name = :first_name, last_name = :last_name, email = :email,"
+    " email_folded = :email_folded, business_name = :business_name, details = :details"
+    " WHERE app_id = :app_id AND id = :id"
+)
+_BY_EMAIL = Statement(
+    "SELECT id FROM customer WHERE app_id = :app_id AND email_folded = :email_folded"
+)
+_BY_CORRELATION = Statement(
+    "SELECT id FROM customer WHERE app_id = :app_id AND correlation_id = :correlation_id"
+)
+
+# `:search` is empty, or a folded pattern; `:email_folded` empty, or an address; the five statuses
+# are those asked for, or every one there is.
+_MATCHES = (
+    " FROM customer WHERE app_id = :app_id"
+    " AND (:search = '' OR lower(first_name || ' ' || last_name) LIKE :search ESCAPE '!'"
+    " OR lower(coalesce(business_name, '')) LIKE :search ESCAPE '!'"
+    " OR email_folded LIKE :search ESCAPE '!')"
+    " AND (:email_folded = '' OR email_folded = :email_folded)"
+    " AND (:any_status = 1 OR status IN (:s0, :s1, :s2, :s3, :s4, :s5, :s6))"
+)
+_LIST = Statement(f"SELECT {_COLUMNS}{_MATCHES} ORDER BY id DESC LIMIT :limit OFFSET :offset")
+_COUNT = Statement(f"SELECT count(*){_MATCHES}")
+_NEWEST = Statement(
+    f"SELECT {_COLUMNS} FROM customer WHERE app_id = :app_id"
+    " ORDER BY id DESC LIMIT :limit OFFSET :offset"
+)
+_COUNT_ALL = Statement("SELECT count(*) FROM customer WHERE app_id = :app_id")
+
+STATUSES_MAX = 7
+
+
+class CustomerRow(msgspec.Struct, frozen=True):
+    """`status_before` is what a suspended or deactivated customer returns to.
+
+    `details` is the JSON of `wire.Details`.
+    """
+
+    id: str
+    app_id: str
+    type: str
+    status: str
+    status_before: str | None
+    first_name: str
+    last_name: str
+    email: str
+    email_folded: str
+    business_name: str | None
+    correlation_id: str | None
+    details: str
+    created_at: int
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """What a list is narrowed to; empty members do not narrow."""
+
+    search: str = ""
+    email: str = ""
+    statuses: Sequence[str] = ()
+
+    @property
+    def narrows(self) -> bool:
+        return bool(self.search or self.email or self.statuses)
+
+    def values(self) -> dict[str, Value]:
+        escaped = self.search.lower()
+        for special in "!%_":
+            escaped = escaped.replace(special, f"!{special}")
+        statuses = [*self.statuses[:STATUSES_MAX], *[""] * STATUSES_MAX][:STATUSES_MAX]
+        return {
+            "search": f"%{escaped}%" if escaped else "",
+            "email_folded": self.email.lower(),
+            "any_status": 0 if self.statuses else 1,
+            **{f"s{number}": status for number, status in enumerate(statuses)},
+        }
+
+
+async def add(tx: Transaction, row: CustomerRow) -> bool:
+    """False when the e-mail address or the correlation id is taken."""
+    return await tx.run(_ADD, **msgspec.structs.asdict(row)) > 0
+
+
+async def find(reads: Reads, app_id: str, customer_id: str) -> CustomerRow | None:
+    row = await reads.one(_FIND, app_id=app_id, id=customer_id)
+    return CustomerRow(*row) if row else None
+
+
+async def hold(tx: Transaction, app_id: str, customer_id: str) -> CustomerRow | None:
+    """The row, which nobody else changes until the transaction ends."""
+    await tx.run(_HOLD, app_id=app_id, id=customer_id)
+    return await find(tx, app_id, customer_id)
+
+
+async def update(tx: Transaction, row: CustomerRow) -> None:
+    values = msgspec.structs.asdict(row)
+    del values["correlation_id"], values["created_at"]
+    await tx.run(_UPDATE, **values)
+
+
+async def has_email(reads: Reads, app_id: str, email_folded: str, but: str = "") -> bool:
+    """True if a customer other than `but` has this address."""
+    row = await reads.one(_BY_EMAIL, app_id=app_id, email_folded=email_folded)
+    return row is not None and row[0] != but
+
+
+async def has_correlation(reads: Reads, app_id: str, correlation_id: str) -> bool:
+    row = await reads.one(_BY_CORRELATION, app_id=app_id, correlation_id=correlation_id)
+    return row is not None
+
+
+async def list_newest(
+    reads: Reads, app_id: str, narrowed: Filter, limit: int, offset: int
+) -> tuple[list[CustomerRow], int]:
+    """One page, and how many there are in all."""
+    page: dict[str, Value] = {"limit": limit, "offset": offset}
+    if narrowed.narrows:
+        values = {"app_id": app_id, **narrowed.values()}
+        rows = await reads.all(_LIST, **values, **page)
+        counted = await reads.one(_COUNT, **values)
+    else:
+        rows = await reads.all(_NEWEST, app_id=app_id, **page)
+        counted = await reads.one(_COUNT_ALL, app_id=app_id)
+    return [CustomerRow(*row) for row in rows], counted[0] if counted else 0

@@ -1,0 +1,72 @@
+"""Recording events and reading them back."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tallystick.api.events import store
+from tallystick.api.events.store import EventRow
+from tallystick.core import Core
+from tallystick.errors import NotFound
+from tallystick.store import audit
+from tallystick.store.db import Transaction
+
+# Exactly as Dwolla documents them (contract 6.6); a customer's event has the prefix `customer_`.
+Topic = Literal[
+    "customer_created",
+    "customer_verified",
+    "customer_suspended",
+    "customer_activated",
+    "customer_deactivated",
+    "customer_reverification_needed",
+    "customer_kba_verification_needed",
+    "customer_verification_document_needed",
+    "customer_exchange_reauth_required",
+    "customer_funding_source_added",
+    "customer_funding_source_removed",
+    "customer_funding_source_verified",
+    "customer_funding_source_unverified",
+    "customer_funding_source_updated",
+    "funding_source_added",
+    "funding_source_removed",
+    "funding_source_verified",
+    "funding_source_unverified",
+    "funding_source_updated",
+]
+
+
+async def record(
+    core: Core,
+    tx: Transaction,
+    app_id: str,
+    topic: Topic,
+    resource: str,
+    resource_id: str,
+    customer_id: str | None = None,
+) -> None:
+    """Write an event in the caller's transaction: it exists exactly if the change does.
+
+    `resource` is the collection of what it is about, as in its address: `funding-sources`.
+    """
+    now_ms = core.clock.now_ms()
+    await store.add(
+        tx,
+        EventRow(core.ids.new(), app_id, topic, resource, resource_id, customer_id, now_ms),
+    )
+    await audit.note(tx, app_id, resource, resource_id, topic, now_ms)
+
+
+async def find(core: Core, app_id: str, event_id: str) -> EventRow:
+    """Raises NotFound, for another application's event as well."""
+    row = await store.find(core.db, app_id, event_id)
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def list_newest(
+    core: Core, app_id: str, limit: int, offset: int
+) -> tuple[list[EventRow], int]:
+    """One page, newest first, and how many there are."""
+    rows = await store.list_newest(core.db, app_id, limit, offset)
+    return rows, await store.count(core.db, app_id)

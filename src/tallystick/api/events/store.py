@@ -1,0 +1,51 @@
+"""The table `event`. Rows are only ever added; `number` is the order in which they were."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tallystick.store.db import Reads, Statement, Transaction
+
+_COLUMNS = "id, app_id, topic, resource, resource_id, customer_id, created_at"
+
+_ADD = Statement(
+    f"INSERT INTO event ({_COLUMNS})"
+    " VALUES (:id, :app_id, :topic, :resource, :resource_id, :customer_id, :created_at)"
+)
+_FIND = Statement(f"SELECT {_COLUMNS} FROM event WHERE app_id = :app_id AND id = :id")
+_LIST = Statement(
+    f"SELECT {_COLUMNS} FROM event WHERE app_id = :app_id"
+    " ORDER BY number DESC LIMIT :limit OFFSET :offset"
+)
+_COUNT = Statement("SELECT count(*) FROM event WHERE app_id = :app_id")
+
+
+class EventRow(msgspec.Struct, frozen=True):
+    """`resource` is the collection of what it is about: `funding-sources`."""
+
+    id: str
+    app_id: str
+    topic: str
+    resource: str
+    resource_id: str
+    customer_id: str | None
+    created_at: int
+
+
+async def add(tx: Transaction, row: EventRow) -> None:
+    await tx.run(_ADD, **msgspec.structs.asdict(row))
+
+
+async def find(reads: Reads, app_id: str, event_id: str) -> EventRow | None:
+    row = await reads.one(_FIND, app_id=app_id, id=event_id)
+    return EventRow(*row) if row else None
+
+
+async def list_newest(reads: Reads, app_id: str, limit: int, offset: int) -> list[EventRow]:
+    rows = await reads.all(_LIST, app_id=app_id, limit=limit, offset=offset)
+    return [EventRow(*row) for row in rows]
+
+
+async def count(reads: Reads, app_id: str) -> int:
+    row = await reads.one(_COUNT, app_id=app_id)
+    return row[0] if row else 0

@@ -1,0 +1,1 @@
+"""Exchange partners: who can provide an exchange. They are code, not rows, hence no store."""

@@ -1,0 +1,97 @@
+"""POST /customers/{id}/exchange-sessions and GET /exchange-sessions/{id}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tallystick.api.exchange_sessions import service
+from tallystick.api.exchange_sessions.wire import (
+    COLLECTION,
+    KIND,
+    KIND_PAGE,
+    REL_PAGE,
+    ExchangeSession,
+)
+from tallystick.clock import to_iso
+from tallystick.errors import BadRequest, Forbidden, InvalidScope
+from tallystick.hal import MEDIA_TYPE, Link
+from tallystick.store.idempotency import Outcome
+from tallystick.web import Reply, Request, Route
+
+SCOPE = "exchange-sessions"
+
+
+async def create_customer_exchange_session(request: Request) -> Outcome:
+    customer_id = request.uuid()
+    partner_href = href_of(request.body, "exchange-partner")
+    partner_id = request.resolve(partner_href, "exchange-partners")
+    partner = service.check(
+        request.core.partners.by_id(partner_id) if partner_id else None,
+        partner_sent=partner_href is not None,
+        redirect_url=href_of(request.body, "redirect-url"),
+    )
+    redirect_url = href_of(request.body, "redirect-url")
+    return await service.start(
+        request.core,
+        request.principal,
+        customer_id,
+        partner,
+        redirect_url if isinstance(redirect_url, str) else None,
+        request.claim,
+    )
+
+
+def href_of(body: Any, rel: str) -> Any:
+    """`_links.{rel}.href` of a body, whatever it is; None when any step is missing.
+
+    Dwolla's own example sends an object as the href when its look-up of the partner failed: that
+    must be told as a wrong link, not as a wrong type (contract 5.8).
+    """
+    if not isinstance(body, dict):
+        raise BadRequest
+    links = body.get("_links")
+    link = links.get(rel) if isinstance(links, dict) else None
+    return link.get("href") if isinstance(link, dict) else None
+
+
+async def retrieve_exchange_session(request: Request) -> Reply:
+    session_id = request.uuid(service.ABSENT)
+    shown = await service.show(request.core, request.principal.app_id, session_id)
+    to = request.links.to
+    links = {
+        "self": to(KIND, COLLECTION, shown.row.id),
+        "exchange-partner": to("exchange-partner", "exchange-partners", shown.partner.manifest.id),
+    }
+    if shown.provider.href is not None:
+        links[REL_PAGE] = Link(shown.provider.href, MEDIA_TYPE, KIND_PAGE)
+    data = shown.provider.data
+    return Reply(
+        body=ExchangeSession(
+            to_iso(shown.row.created_at),
+            links,
+            shown.provider.token,
+            None if data is None else dict(data),
+        )
+    )
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/customers/{id}/exchange-sessions",
+        create_customer_exchange_session,
+        "createCustomerExchangeSession",
+        SCOPE,
+        InvalidScope("Missing or invalid scopes for requested endpoint"),
+        lower=frozenset({"Forbidden"}),
+    ),
+    Route(
+        "GET",
+        "/exchange-sessions/{id}",
+        retrieve_exchange_session,
+        "retrieveCustomerExchangeSession",
+        SCOPE,
+        Forbidden("Not authorized to retrieve exchange session."),
+        lower=frozenset({"Forbidden", "NotFound"}),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Funding sources: bank accounts usable for transfers, here mostly made from exchanges (6.3)."""

@@ -1,0 +1,378 @@
+"""Making, finding, changing and removing funding sources.
+
+From an exchange: the partner is asked for the account's numbers with no transaction open, then one
+transaction writes the source and its two events. It is verified at once, because the person signed
+in at the institution. From bare numbers it is unverified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from tallystick.api.customers import service as customers
+from tallystick.api.events import service as events
+from tallystick.api.exchanges import service as exchanges
+from tallystick.api.funding_sources import numbers, store
+from tallystick.api.funding_sources.changes import edited
+from tallystick.api.funding_sources.numbers import Numbers
+from tallystick.api.funding_sources.store import FundingSourceRow
+from tallystick.api.funding_sources.wire import FromExchange, FromNumbers
+from tallystick.body import problems
+from tallystick.clock import HOUR_MS
+from tallystick.core import Core, Principal
+from tallystick.errors import (
+    Conflict,
+    DuplicateResource,
+    FieldError,
+    Forbidden,
+    InactiveExchange,
+    InvalidExchangeToken,
+    InvalidResourceState,
+    NotFound,
+    ValidationFailed,
+)
+from tallystick.partners.contract import Account, DescribesAccounts
+from tallystick.partners.errors import ConsentLost, GrantRevoked, ProofRejected
+from tallystick.partners.explain import explained
+from tallystick.store import idempotency
+from tallystick.store.db import Taken, Transaction, Unit
+from tallystick.store.idempotency import Claim, Outcome
+
+ABSENT = "Funding source not found."
+NO_CUSTOMER = "Customer not found."
+NO_ACCOUNT = "Account not found."
+CHECK_CUSTOMER = "Customer ID not found. Check Customer ID."
+EXCHANGE_HREF = "/_links/exchange/href"
+TOKEN_REFUSED = "The exchange token is not valid to perform this operation."  # noqa: S105
+AUTHORIZED_ALREADY = (
+    "Duplicate funding source or validation error. Authorization already associated to a funding "
+    "source."
+)
+REMOVED = "A removed bank cannot be updated."
+OVERTAKEN = "The bank account was changed by another request at the same time."
+
+# An unverified account that comes back within this time keeps its id (contract 6.3).
+REVIVAL_MS = 48 * HOUR_MS
+SANDBOX_BANK = "SANDBOX TEST BANK"
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """What a client asks for, whole `body` included.
+
+    `names_exchange`: there is an exchange link; `href_sent`: with an address in it; `exchange_id`:
+    the id in that address, or None if it is not one of ours.
+    """
+
+    customer_id: str | None
+    names_exchange: bool
+    href_sent: bool
+    exchange_id: str | None
+    body: dict[str, Any] = field(repr=False)
+
+
+async def create(core: Core, principal: Principal, command: Create, claim: Claim | None) -> Outcome:
+    """Make a funding source; the answer to give.
+
+    Raises NotFound, ValidationFailed, DuplicateResource, InactiveExchange, InvalidExchangeToken,
+    Conflict, and what `explained` makes of the partner's errors.
+    """
+    if command.customer_id is not None:
+        await _customer(core, principal, command.customer_id, CHECK_CUSTOMER)
+    _refuse_variants(command.body)
+    if not command.names_exchange:
+        return await _add(core, _from_numbers(core, principal, command), claim, to_claim=claim)
+    if claim is not None:
+        now_ms = core.clock.now_ms()
+        await core.db.transact(lambda tx: idempotency.claim_key(tx, claim, now_ms))
+    try:
+        row = await _from_exchange(core, principal, command)
+        return await _add(core, row, claim)
+    except BaseException:
+        await idempotency.release(core.db, claim)
+        raise
+
+
+def _refuse_variants(body: dict[str, Any]) -> None:
+    """Contract 6.3 picks the variant by the members present; three of the five are not served.
+
+    Their members would else be taken for unknown ones, and the caller told of missing numbers.
+    """
+    errors = [
+        FieldError("NotAllowed", said, f"/{name}")
+        for name, said in _NOT_SERVED.items()
+        if body.get(name) is not None
+    ]
+    if body.get("type") == "virtual":
+        errors.append(FieldError("NotAllowed", "Virtual accounts are not supported.", "/type"))
+    if errors:
+        raise ValidationFailed(errors=errors)
+
+
+_NOT_SERVED = {
+    "plaidToken": "PlaidToken is not supported. Create an exchange with it and send its link.",
+    "cardDetails": "Cards are not supported.",
+}
+
+
+def _from_numbers(core: Core, principal: Principal, command: Create) -> FundingSourceRow:
+    body = command.body
+    errors = numbers.problems_of(body, FromNumbers)
+    if errors:
+        raise ValidationFailed(errors=errors)
+    posted = msgspec.convert(body, FromNumbers)
+    own = Numbers(posted.routing_number, numbers.canonical(posted.account_number))
+    row = _row(core, principal, command, own, posted.name, posted.bank_account_type)
+    return msgspec.structs.replace(row, status="unverified", bank_name=SANDBOX_BANK)
+
+
+async def _from_exchange(core: Core, principal: Principal, command: Create) -> FundingSourceRow:
+    errors = list(problems(command.body, FromExchange))
+    if command.exchange_id is None:
+        code = "Invalid" if command.href_sent else "Required"
+        errors.insert(0, FieldError(code, f"{EXCHANGE_HREF} is invalid", EXCHANGE_HREF))
+    if command.exchange_id is None or errors:
+        raise ValidationFailed(errors=errors)
+    posted = msgspec.convert(command.body, FromExchange)
+    exchange = await exchanges.find(core, principal.app_id, command.exchange_id)
+    if exchange.customer_id != command.customer_id:
+        raise NotFound(exchanges.ABSENT)
+    if exchange.status != "active":
+        raise InactiveExchange
+    if await store.find_live_exchange(core.db, principal.app_id, exchange.id):
+        raise ValidationFailed(AUTHORIZED_ALREADY)
+    account = await _account(core, exchange, posted.bank_account_type)
+    own = Numbers(account.routing.reveal(), numbers.canonical(account.number.reveal()))
+    row = _row(core, principal, command, own, posted.name, posted.bank_account_type)
+    return msgspec.structs.replace(
+        row,
+        status="verified",
+        exchange_id=exchange.id,
+        bank_name=account.institution or None,
+        account_external_id=account.external_id,
+    )
+
+
+async def _account(core: Core, exchange: exchanges.Held, kind: str) -> Account:
+    """The account of this kind under the exchange's grant; no transaction is open here.
+
+    A consent that is gone for good is a removed exchange (contract 5.12), of which we learn here;
+    one that the person can restore only makes the token useless for now.
+    """
+    partner = core.partners.by_key(exchange.partner_key)
+    if not partner.has(DescribesAccounts):
+        raise Forbidden
+    grant = exchanges.open_grant(core, exchange)
+    with explained(partner):
+        try:
+            accounts = await partner.list_accounts(grant)
+        except GrantRevoked as error:
+            raise InactiveExchange from error
+        except (ConsentLost, ProofRejected) as error:
+            raise InvalidExchangeToken(TOKEN_REFUSED) from error
+    for account in accounts:
+        if account.kind == kind:
+            return account
+    said = f"The exchange has no {kind} account."
+    raise ValidationFailed(errors=[FieldError("Invalid", said, "/bankAccountType")])
+
+
+def _row(
+    core: Core, principal: Principal, command: Create, own: Numbers, name: str, kind: str
+) -> FundingSourceRow:
+    source_id = core.ids.new()
+    return FundingSourceRow(
+        id=source_id,
+        app_id=principal.app_id,
+        owner_id=command.customer_id or principal.account_id,
+        customer_id=command.customer_id,
+        exchange_id=None,
+        status="unverified",
+        type="bank",
+        bank_account_type=kind,
+        name=name,
+        bank_name=None,
+        channels="ach",
+        fingerprint=numbers.fingerprint(core, principal.app_id, own),
+        numbers_sealed=numbers.seal(core, principal.app_id, source_id, own),
+        account_external_id=None,
+        removed=False,
+        removed_at=None,
+        created_at=core.clock.now_ms(),
+    )
+
+
+async def _add(
+    core: Core, row: FundingSourceRow, claim: Claim | None, *, to_claim: Claim | None = None
+) -> Outcome:
+    """Write the source. `to_claim` is the claim if it was not made before."""
+
+    async def add(tx: Transaction) -> Outcome:
+        await idempotency.claim_key(tx, to_claim, row.created_at)
+        kept = await _revive(tx, row) if row.status == "unverified" else None
+        if kept is None:
+            if not await store.add(tx, row):
+                raise await _duplicate(tx, row)
+            kept = row
+        await _record(core, tx, kept, "added")
+        if kept.status == "verified":
+            await _record(core, tx, kept, "verified")
+        outcome = Outcome(201, f"/funding-sources/{kept.id}", b"")
+        await idempotency.settle(tx, core.vault, claim, outcome)
+        return outcome
+
+    return await _transact(core, add)
+
+
+async def _transact(core: Core, unit: Unit[Outcome]) -> Outcome:
+    """Run `unit`, and once more if somebody took the same account after it had looked.
+
+    The second time it sees who, and says so. Raises Conflict if even that was overtaken.
+    """
+    try:
+        return await core.db.transact(unit)
+    except Taken:
+        pass
+    try:
+        return await core.db.transact(unit)
+    except Taken:
+        raise Conflict(OVERTAKEN) from None
+
+
+async def _revive(tx: Transaction, row: FundingSourceRow) -> FundingSourceRow | None:
+    """The removed source with the same numbers, live again under its old id; or None."""
+    if row.fingerprint is None or await store.find_live_bank(
+        tx, row.app_id, row.owner_id, row.fingerprint
+    ):
+        return None
+    old = await store.find_revivable(
+        tx, row.app_id, row.owner_id, row.fingerprint, row.created_at - REVIVAL_MS
+    )
+    if old is None:
+        return None
+    back = msgspec.structs.replace(
+        old,
+        name=row.name,
+        bank_account_type=row.bank_account_type,
+        removed=False,
+        removed_at=None,
+    )
+    return back if await store.revive(tx, back) else None
+
+
+async def _duplicate(
+    tx: Transaction, row: FundingSourceRow
+) -> DuplicateResource | ValidationFailed | Conflict:
+    """Whose way `row` is in. An exchange that is in use is told first, as before the partner call,
+    so that those who lose a race hear what those who come late hear.
+    """
+    if row.exchange_id and await store.find_live_exchange(tx, row.app_id, row.exchange_id):
+        return ValidationFailed(AUTHORIZED_ALREADY)
+    same = await store.find_live_bank(tx, row.app_id, row.owner_id, row.fingerprint or "")
+    if same is None:
+        return Conflict(OVERTAKEN)  # it was removed again in the meantime
+    return DuplicateResource(
+        f"Bank already exists: id={same.id}", about=("funding-sources", same.id)
+    )
+
+
+async def find(core: Core, app_id: str, source_id: str) -> FundingSourceRow:
+    """Raises NotFound, for another application's funding source as well."""
+    row = await store.find(core.db, app_id, source_id)
+    if row is None:
+        raise NotFound(ABSENT)
+    return row
+
+
+async def list_of_customer(
+    core: Core, principal: Principal, customer_id: str, removed: str | None
+) -> Sequence[FundingSourceRow]:
+    """Raises NotFound."""
+    await _customer(core, principal, customer_id, NO_CUSTOMER)
+    return await _list(core, principal, customer_id, removed)
+
+
+async def list_of_account(
+    core: Core, principal: Principal, account_id: str, removed: str | None
+) -> Sequence[FundingSourceRow]:
+    """Raises NotFound unless it is the caller's own account."""
+    if account_id != principal.account_id:
+        raise NotFound(NO_ACCOUNT)
+    return await _list(core, principal, account_id, removed)
+
+
+async def _list(
+    core: Core, principal: Principal, owner_id: str, removed: str | None
+) -> Sequence[FundingSourceRow]:
+    """`removed`: `true` → removed ones only, `false` → live ones only, else all (10.41)."""
+    rows = await store.list_newest(core.db, principal.app_id, owner_id)
+    if removed not in ("true", "false"):
+        return rows
+    return [row for row in rows if bool(row.removed) == (removed == "true")]
+
+
+async def update(
+    core: Core,
+    principal: Principal,
+    source_id: str,
+    body: dict[str, Any],
+    claim: Claim | None,
+    answer: Callable[[FundingSourceRow], bytes],
+) -> Outcome:
+    """Rename, correct or remove; `answer(row)` makes the body of the answer.
+
+    Raises NotFound, ValidationFailed, DuplicateResource, InvalidResourceState, Conflict.
+    """
+    now_ms = core.clock.now_ms()
+
+    async def apply(tx: Transaction) -> Outcome:
+        row = await store.hold(tx, principal.app_id, source_id)
+        if row is None:
+            raise NotFound(ABSENT)
+        await idempotency.claim_key(tx, claim, now_ms)
+        if row.removed:
+            raise InvalidResourceState(REMOVED)
+        if body.get("removed") is True:
+            changed = msgspec.structs.replace(row, removed=True, removed_at=now_ms)
+            what = "removed"
+        else:
+            changed, what = edited(core, row, body), "updated"
+            if changed.fingerprint != row.fingerprint and await store.find_live_bank(
+                tx, row.app_id, row.owner_id, changed.fingerprint or ""
+            ):
+                raise await _duplicate(tx, changed)
+        await store.update(tx, changed)
+        await _record(core, tx, changed, what)
+        outcome = Outcome(200, None, answer(changed))
+        await idempotency.settle(tx, core.vault, claim, outcome)
+        return outcome
+
+    return await _transact(core, apply)
+
+
+_TOPICS: dict[tuple[str, bool], events.Topic] = {
+    ("added", True): "customer_funding_source_added",
+    ("verified", True): "customer_funding_source_verified",
+    ("removed", True): "customer_funding_source_removed",
+    ("updated", True): "customer_funding_source_updated",
+    ("added", False): "funding_source_added",
+    ("verified", False): "funding_source_verified",
+    ("removed", False): "funding_source_removed",
+    ("updated", False): "funding_source_updated",
+}
+
+
+async def _record(core: Core, tx: Transaction, row: FundingSourceRow, what: str) -> None:
+    topic = _TOPICS[what, row.customer_id is not None]
+    await events.record(core, tx, row.app_id, topic, "funding-sources", row.id, row.customer_id)
+
+
+async def _customer(core: Core, principal: Principal, customer_id: str, absent: str) -> None:
+    try:
+        await customers.require(core, principal, customer_id)
+    except NotFound:
+        raise NotFound(absent) from None

@@ -1,0 +1,1 @@
+"""Access tokens: client credentials in, a bearer token out (contract 1)."""

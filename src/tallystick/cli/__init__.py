@@ -1,0 +1,1 @@
+"""The command line: where the server and the sandbox are put together."""

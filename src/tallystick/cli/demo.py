@@ -1,0 +1,220 @@
+"""`tallystick demo`: start the gateway and link an account through each partner, step by step.
+
+It uses nothing that a client could not: the public API over a real socket, and for the person at
+the connect page the sandbox's own way to finish one without a browser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import uvicorn
+
+from tallystick.cli.serve import banner, build, require_free, server_config
+from tallystick.hal import MEDIA_TYPE
+from tallystick.server import config, logs
+from tallystick.server.config import Settings
+
+JSON = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who links an account, where, and with which of the partner's published credentials."""
+
+    partner: str
+    first_name: str
+    last_name: str
+    email: str
+    signs_in: JSON
+
+
+PEOPLE = (
+    Person(
+        "Plaid",
+        "Ada",
+        "Byron",
+        "ada@example.com",
+        {"institution": "ins_109508", "user": "user_good", "password": "pass_good"},
+    ),
+    Person(
+        "MX",
+        "Grace",
+        "Hopper",
+        "grace@example.com",
+        {"institution": "mxbank", "user": "mxuser", "password": "correct"},
+    ),
+)
+
+
+def run(flags: JSON, *, once: bool) -> None:
+    """Serve and show; with `once`, stop when everything is shown."""
+    settings = config.load({"log_level": "error", **flags})
+    logs.configure(settings.log_level)
+    require_free(settings)
+    sys.exit(asyncio.run(_serve_and_show(settings, once=once)))
+
+
+async def _serve_and_show(settings: Settings, *, once: bool) -> int:
+    server = uvicorn.Server(server_config(settings, build(settings)))
+    serving = asyncio.create_task(server.serve())
+    while not (server.started or serving.done()):  # noqa: ASYNC110  # uvicorn has no event
+        await asyncio.sleep(0.01)
+    if serving.done():
+        return 3
+    print(banner(settings))
+    failed = 0
+    try:
+        async with _client(settings) as client:
+            for person in PEOPLE:
+                await _link(client, person)
+        print("\nBoth accounts are linked and verified.")
+        if not once:
+            print("The gateway goes on serving; Ctrl-C stops it.")
+    except (httpx2.HTTPError, DemoFailed) as error:
+        print(f"\nThe demonstration failed: {error}", file=sys.stderr)
+        failed = 1
+    if once or failed:
+        server.should_exit = True
+    await serving
+    return failed
+
+
+class DemoFailed(Exception):
+    """A step did not answer as it should."""
+
+
+def _client(settings: Settings) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(
+        base_url=f"http://{settings.host}:{settings.port}",
+        headers={"Accept": MEDIA_TYPE},
+        trust_env=False,
+        timeout=30,
+    )
+
+
+async def _link(client: httpx2.AsyncClient, person: Person) -> None:
+    """One person's whole way, from access token to verified funding source and its events."""
+    print(f"\n{person.first_name} {person.last_name} links an account through {person.partner}\n")
+    show = Steps(client)
+    await show.authorize(config.SANDBOX_CLIENT)
+    partner = await _find_partner(show, person.partner)
+    customer = await _customer(show, person)
+    created = await show.post(
+        f"{customer}/exchange-sessions", {"_links": {"exchange-partner": {"href": partner}}}
+    )
+    session = await show.get(created)
+    page = session["_links"].get("external-provider-session", {}).get("href")
+    token = session.get("externalProviderSessionToken")
+    show.say("the person's browser gets", page or token)
+    proof = await _consent(show, created, customer, person)
+    exchange = await show.post(
+        f"{customer}/exchanges", {"_links": {"exchange-partner": {"href": partner}}, **proof}
+    )
+    await show.get(exchange, "status")
+    source = await show.post(
+        f"{customer}/funding-sources",
+        {
+            "_links": {"exchange": {"href": exchange}},
+            "bankAccountType": "checking",
+            "name": f"{person.first_name}'s checking",
+        },
+    )
+    await show.get(source, "status", "bankName")
+    events = await show.get("/events?limit=3")
+    for event in reversed(events["_embedded"]["events"]):
+        show.say("event", f"{event['topic']}  {event['id']}")
+
+
+async def _customer(show: Steps, person: Person) -> str:
+    """A new customer; after an earlier run on the same store, one with another e-mail address."""
+    email = person.email
+    found = await show.get(f"/customers?email={email}", quiet=True)
+    if found["total"]:
+        everybody = await show.get("/customers?limit=1", quiet=True)
+        name, _, domain = email.partition("@")
+        email = f"{name}+{everybody['total']}@{domain}"
+    return await show.post(
+        "/customers",
+        {"firstName": person.first_name, "lastName": person.last_name, "email": email},
+    )
+
+
+async def _find_partner(show: Steps, name: str) -> str:
+    listed = await show.get("/exchange-partners", quiet=True)
+    for each in listed["_embedded"]["exchange-partners"]:
+        if each["name"] == name:
+            href: str = each["_links"]["self"]["href"]
+            show.say("exchange partner", f"{name}  {href}")
+            return href
+    raise DemoFailed(f"there is no exchange partner {name}")
+
+
+async def _consent(show: Steps, session: str, customer: str, person: Person) -> JSON:
+    """The person signs in and picks an account; what the integrator's page then holds."""
+    session_id = session.rpartition("/")[2]
+    done = await show.control(f"sessions/{session_id}/complete", person.signs_in)
+    show.say("signed in as", f"{person.signs_in['user']} and gave consent")
+    if "publicToken" in done:
+        return {"plaid": {"publicToken": done["publicToken"]}}
+    offered = await show.get(f"{customer}/available-exchange-connections", quiet=True)
+    connections = offered["_embedded"]["available-exchange-connections"]
+    for each in connections:
+        show.say("available", each["name"])
+    if not connections:
+        raise DemoFailed("the partner offers no connection")
+    return {"mx": {"availableConnectionToken": connections[0]["availableConnectionToken"]}}
+
+
+class Steps:
+    """Makes calls and prints each with its status and the id or address it gave."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    def say(self, what: str, value: object) -> None:
+        print(f"      {what:<24} {value}")
+
+    async def authorize(self, credentials: tuple[str, str]) -> None:
+        answer = await self._client.post(
+            "/token", auth=credentials, data={"grant_type": "client_credentials"}
+        )
+        self._check(answer, "POST", "/token", 200)
+        self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    async def get(self, url: str, *members: str, quiet: bool = False) -> JSON:
+        answer = await self._client.get(url)
+        self._check(answer, "GET", url, 200, quiet=quiet)
+        body: JSON = answer.json()
+        for member in members:
+            self.say(member, body[member])
+        return body
+
+    async def post(self, url: str, body: JSON) -> str:
+        """Create something; the address it has."""
+        answer = await self._client.post(url, json=body)
+        self._check(answer, "POST", url, 201)
+        location: str = answer.headers["location"]
+        self.say("created", location)
+        return location
+
+    async def control(self, path: str, body: JSON) -> JSON:
+        url = f"/_tallystick/control/{path}"
+        answer = await self._client.post(url, json=body)
+        if not answer.is_success:
+            raise DemoFailed(f"{url} answered {answer.status_code}: {answer.text}")
+        done: JSON = answer.json()
+        return done
+
+    def _check(
+        self, answer: httpx2.Response, method: str, url: str, status: int, *, quiet: bool = False
+    ) -> None:
+        path = answer.request.url.path
+        if not quiet:
+            print(f"  {answer.status_code} {method:<4} {path}")
+        if answer.status_code != status:
+            raise DemoFailed(f"{method} {url} answered {answer.status_code}: {answer.text}")

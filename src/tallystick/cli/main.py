@@ -1,0 +1,186 @@
+"""The commands. Each imports what it needs when it runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from tallystick.errors import TallystickError
+
+app = App(
+    name="tallystick",
+    help="A self-hostable, Dwolla-compatible bank-link gateway with simulators of its partners.",
+    version_flags=["--version"],
+)
+applications = App(name="app", help="The applications (OAuth clients) of this gateway.")
+keys = App(name="keys", help="The keys that seal what must not be read.")
+app.command(applications)
+app.command(keys)
+
+
+Host = Annotated[str | None, Parameter(help="Address to listen on (127.0.0.1).")]
+Port = Annotated[int | None, Parameter(help="Port to listen on (7420).")]
+DatabaseUrl = Annotated[str | None, Parameter(help="sqlite:///PATH or postgresql://…")]
+Mode = Annotated[str | None, Parameter(help="sandbox or live.")]
+Workers = Annotated[int | None, Parameter(help="Processes that serve (1).")]
+Seed = Annotated[int | None, Parameter(help="Same ids and tokens from run to run (sandbox).")]
+DataDir = Annotated[str | None, Parameter(help="Folder for the sandbox's key and state.")]
+
+
+@app.command
+def serve(
+    *,
+    host: Host = None,
+    port: Port = None,
+    database_url: DatabaseUrl = None,
+    mode: Mode = None,
+    workers: Workers = None,
+    seed: Seed = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Run the gateway until Ctrl-C.
+
+    Example: tallystick serve --port 7420 --database-url postgresql://localhost/tallystick
+    """
+    flags = _given(locals())
+    from tallystick.cli.serve import run  # imports the whole server
+
+    run(flags)
+
+
+@app.command
+def demo(
+    *,
+    host: Host = None,
+    port: Port = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+    once: Annotated[bool, Parameter(help="Exit when the accounts are linked.")] = False,
+) -> None:
+    """Start the gateway and link one bank account through each partner, showing every step.
+
+    Example: tallystick demo --once
+    """
+    flags = _given(locals())
+    flags.pop("once")
+    from tallystick.cli.demo import run  # imports the whole server
+
+    run(flags, once=once)
+
+
+@app.command
+def migrate(*, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+    """Bring the database to the schema of this version. `serve` does so by itself.
+
+    Example: tallystick migrate --database-url postgresql://localhost/tallystick
+    """
+    flags = _given(locals())
+    from tallystick.server import config
+    from tallystick.store import migrations
+
+    settings = config.load(flags)
+    config.prepare_data_dir(settings)
+    asyncio.run(migrations.migrate(settings.store_url))
+    _print({"version": migrations.head()})
+
+
+@app.command
+def orphans() -> None:
+    """List attempts whose grant the partner may have given while the answer was lost.
+
+    Example: tallystick orphans
+    """
+    from tallystick.cli.operate import list_orphans
+
+    _print(asyncio.run(list_orphans()))
+
+
+@applications.command(name="create")
+def create_app(
+    name: str,
+    *,
+    client_id: str | None = None,
+    without: Annotated[tuple[str, ...], Parameter(help="Scopes to switch off.")] = (),
+    redirect_url: Annotated[tuple[str, ...], Parameter(help="Registered redirect URLs.")] = (),
+) -> None:
+    """Make an application and print its credentials; the secret is shown this once.
+
+    Example: tallystick app create "My company" --without exchanges:account
+    """
+    from tallystick.cli.operate import create_application
+
+    _print(asyncio.run(create_application(name, client_id, without, redirect_url)))
+
+
+@applications.command(name="list")
+def list_apps() -> None:
+    """List the applications, without their secrets.
+
+    Example: tallystick app list
+    """
+    from tallystick.cli.operate import list_applications
+
+    _print(asyncio.run(list_applications()))
+
+
+@applications.command(name="change")
+def change_app(
+    app_id: str,
+    *,
+    status: Annotated[str | None, Parameter(help="active or disabled.")] = None,
+    account_status: Annotated[str | None, Parameter(help="active or suspended.")] = None,
+    without: Annotated[tuple[str, ...] | None, Parameter(help="Scopes switched off.")] = None,
+) -> None:
+    """Switch an application, its account or its scopes on and off.
+
+    Example: tallystick app change 0192… --status disabled
+    """
+    from tallystick.cli.operate import change_application
+
+    body = {"status": status, "account_status": account_status, "withheld": without}
+    changes = {key: value for key, value in body.items() if value is not None}
+    _print(asyncio.run(change_application(app_id, changes)))
+
+
+@keys.command(name="rotate")
+def rotate() -> None:
+    """Make a new data key for every application and seal everything anew with it.
+
+    Safe while the gateway serves. Example: tallystick keys rotate
+    """
+    from tallystick.cli.operate import rotate_keys
+
+    _print(asyncio.run(rotate_keys()))
+
+
+@keys.command(name="rewrap")
+def rewrap() -> None:
+    """Wrap the data keys by the encryption key in use.
+
+    First set TALLYSTICK_ENCRYPTION_KEY to the new key and TALLYSTICK_ENCRYPTION_KEYS_OLD to the one
+    it replaces; afterwards the old one is no longer needed. Example: tallystick keys rewrap
+    """
+    from tallystick.cli.operate import rewrap_keys
+
+    _print(asyncio.run(rewrap_keys()))
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _print(value: Any) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def main() -> None:
+    """The entry point: what goes wrong on purpose is one line, not a traceback."""
+    try:
+        app()
+    except TallystickError as error:
+        print(f"tallystick: {error}", file=sys.stderr)
+        sys.exit(2)

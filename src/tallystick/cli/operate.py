@@ -1,0 +1,68 @@
+"""Commands that work on the store itself, whether or not a gateway is running on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tallystick.clock import to_iso
+from tallystick.server import config, logs, operate
+from tallystick.server.process import opened
+
+Json = dict[str, Any]
+
+
+async def create_application(
+    name: str, client_id: str | None, withheld: Sequence[str], redirect_urls: Sequence[str]
+) -> Json:
+    async with opened(_settings()) as core:
+        made = await operate.create_application(
+            core, name=name, client_id=client_id, withheld=withheld, redirect_urls=redirect_urls
+        )
+        return {
+            "id": made.id,
+            "account_id": made.account_id,
+            "client_id": made.client_id,
+            "client_secret": made.client_secret.reveal(),
+        }
+
+
+async def change_application(app_id: str, changes: Json) -> Json:
+    async with opened(_settings()) as core:
+        await operate.change_application(core, app_id, **operate.checked_changes(changes))
+        return {"id": app_id}
+
+
+async def list_applications() -> list[Json]:
+    async with opened(_settings()) as core:
+        return [operate.shown(row) for row in await operate.list_applications(core)]
+
+
+async def rotate_keys() -> list[Json]:
+    async with opened(_settings()) as core:
+        return list(await operate.rotate_keys(core))
+
+
+async def rewrap_keys() -> Json:
+    async with opened(_settings()) as core:
+        return {"rewrapped": await operate.rewrap_keys(core)}
+
+
+async def list_orphans() -> list[Json]:
+    async with opened(_settings()) as core:
+        return [
+            {
+                "exchange": row.id,
+                "partner": row.partner_key,
+                "customer": row.customer_id,
+                "why": row.failure,
+                "created": to_iso(row.created_at),
+            }
+            for row in await operate.list_orphans(core)
+        ]
+
+
+def _settings() -> config.Settings:
+    settings = config.load()
+    logs.configure("warning")
+    return settings

@@ -1,0 +1,122 @@
+"""`tallystick serve`: the gateway, and in sandbox the simulators and controls, on one port."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import uvicorn
+
+from tallystick.core import Core
+from tallystick.errors import ConfigurationError
+from tallystick.server import config, logs
+from tallystick.server.app import App
+from tallystick.server.config import Settings
+from tallystick.server.process import Process, clock_for, entropy_for
+from tallystick.server.protocol import BoundedHttp
+
+# Worker processes are started afresh and read the flags from here.
+FLAGS = "TALLYSTICK_CONFIG"
+DRAIN_S = 10
+BACKLOG = 2048
+
+
+def application() -> Process:
+    """What every worker process runs: settings from the flags in the environment."""
+    settings = config.load(json.loads(os.environ.get(FLAGS, "{}")))
+    logs.configure(settings.log_level)
+    return build(settings)
+
+
+def build(settings: Settings) -> Process:
+    """The gateway for these settings. Only in sandbox are the simulators imported."""
+    if settings.live:
+        return Process(settings)
+    clock, entropy = clock_for(settings), entropy_for(settings)
+
+    def mounts(core: Core) -> Mapping[str, App]:
+        from tallystick.cli.sandbox import sandbox_mounts  # never in live mode
+
+        return sandbox_mounts(settings, core)
+
+    return Process(settings, clock=clock, entropy=entropy, mounts=mounts)
+
+
+def server_config(settings: Settings, app: Any) -> uvicorn.Config:
+    """One place for how we serve. Forwarded headers are not believed: see docs/operate.md."""
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        loop="uvloop",
+        http=BoundedHttp,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=DRAIN_S,
+        lifespan="on",
+    )
+
+
+def run(flags: dict[str, Any]) -> None:
+    """Serve until a signal; raises ConfigurationError when that cannot begin."""
+    settings = config.load(flags)
+    logs.configure(settings.log_level)
+    require_free(settings)
+    print(banner(settings), file=sys.stderr)
+    if settings.workers == 1:
+        server = uvicorn.Server(server_config(settings, build(settings)))
+        server.run()
+        if not server.started:
+            sys.exit(3)
+        return
+    if settings.store_url.startswith("sqlite:///"):
+        raise ConfigurationError(
+            "several workers need PostgreSQL: give a postgresql:// database_url"
+        )
+    os.environ[FLAGS] = json.dumps(flags)
+    uvicorn.run(**_as_arguments(server_config(settings, "tallystick.cli.serve:application")))
+
+
+def _as_arguments(made: uvicorn.Config) -> dict[str, Any]:
+    names = (
+        "app", "factory", "host", "port", "workers", "loop", "http", "log_config", "access_log",
+        "proxy_headers", "server_header", "backlog", "timeout_graceful_shutdown", "lifespan",
+    )  # fmt: skip
+    return {name: getattr(made, name) for name in names}
+
+
+def require_free(settings: Settings) -> None:
+    """Raises ConfigurationError when the port is taken: said before anything is opened."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); "
+                "another port: --port 7421"
+            ) from None
+
+
+def banner(settings: Settings) -> str:
+    url = settings.public_url or f"http://{settings.host}:{settings.port}"
+    lines = [f"tallystick · {settings.mode} mode", f"  API       {url}"]
+    if not settings.live:
+        lines[0] += " · nothing leaves this machine"
+        lines.append("  Key       {} · secret {}".format(*config.SANDBOX_CLIENT))
+        lines.append(f"  Partners  {url}/_partners/plaid · {url}/_partners/mx")
+    store = settings.store_url
+    if not store.startswith("sqlite:///"):
+        store = store.partition("://")[0]  # the rest may hold a password
+    lines.append(f"  Store     {store}")
+    return "\n".join(lines)

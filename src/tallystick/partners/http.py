@@ -1,0 +1,124 @@
+"""The only way out to a partner: one deadline for the whole call, a size cap, no redirects.
+
+A connector builds a request and reads an answer; everything that must be the same for all partners
+happens here. Nothing of a request or an answer is logged or put into an exception: both carry
+secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import msgspec
+
+from tallystick.partners.errors import PartnerUnavailable
+
+DEADLINE_S = 20.0
+CONNECT_S = 5.0
+ANSWER_BYTES_MAX = 1024 * 1024
+CONNECTIONS_MAX = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A partner's answer. `body` is decoded JSON: None for an empty body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+class PartnerHttp:
+    """Speaks JSON over HTTP to one partner's `base_url`.
+
+    A `transport` may stand in for the network in tests. Environment proxies are not used: where
+    credentials go is decided by the settings alone.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        deadline_s: float = DEADLINE_S,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._deadline_s = deadline_s
+        self._client = httpx2.AsyncClient(
+            base_url=base_url,
+            transport=transport,
+            follow_redirects=False,
+            trust_env=False,
+            timeout=httpx2.Timeout(deadline_s, connect=CONNECT_S),
+            limits=httpx2.Limits(max_connections=CONNECTIONS_MAX),
+            # Compressed answers could grow without bound behind the size cap.
+            headers={"Accept-Encoding": "identity", "User-Agent": "tallystick"},
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> Answer:
+        """One request, one answer of any status. Never repeated: only the caller knows if it may.
+
+        Raises PartnerUnavailable when there is no usable answer: `acted=False` when the request
+        cannot have arrived (no connection), None when nobody knows.
+        """
+        sent = {**(headers or {})}
+        content = None
+        if json is not None:
+            content = msgspec.json.encode(json)
+            sent["Content-Type"] = "application/json"
+        request = self._client.build_request(
+            method, path.lstrip("/"), content=content, params=params, headers=sent
+        )
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                response = await self._client.send(
+                    request, stream=True, auth=httpx2.BasicAuth(*auth) if auth else None
+                )
+                try:
+                    raw = await _read(response)
+                finally:
+                    await response.aclose()
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+            raise PartnerUnavailable("NO_CONNECTION", acted=False) from None
+        except (TimeoutError, httpx2.TimeoutException):
+            raise PartnerUnavailable("TIMED_OUT") from None
+        except httpx2.HTTPError as error:
+            raise PartnerUnavailable(f"BROKEN_OFF_{type(error).__name__}") from None
+        return Answer(response.status_code, response.headers, _decode(raw))
+
+
+async def _read(response: httpx2.Response) -> bytes:
+    raw = bytearray()
+    async for chunk in response.aiter_raw():
+        raw += chunk
+        if len(raw) > ANSWER_BYTES_MAX:
+            raise PartnerUnavailable("ANSWER_TOO_LARGE")
+    return bytes(raw)
+
+
+def _decode(raw: bytes) -> Any:
+    if not raw:
+        return None
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise PartnerUnavailable("NOT_JSON") from None

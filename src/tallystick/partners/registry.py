@@ -1,0 +1,159 @@
+"""Finds the partners and stands between them and the services.
+
+Every sub-folder of `tallystick.partners` that declares a `PARTNER` is one; so is every entry point
+of the group `tallystick.partners`, so that a private partner needs no fork. Nothing registers
+itself: what is there is listed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
+
+import httpx2
+import msgspec
+import structlog
+
+import tallystick.partners as package
+from tallystick.clock import Clock
+from tallystick.partners.contract import (
+    CAPABILITIES,
+    Account,
+    Balance,
+    Connection,
+    Grant,
+    Manifest,
+    Proof,
+    SessionRequest,
+    SessionStarted,
+    Settings,
+)
+from tallystick.partners.errors import PartnerError, PartnerUnavailable
+from tallystick.partners.http import PartnerHttp
+
+T = TypeVar("T")
+
+ENTRY_POINTS = "tallystick.partners"
+
+_log = structlog.get_logger("tallystick.partners")
+
+
+def manifests() -> list[Manifest]:
+    """Every partner's manifest, oldest partner first (contract 10, no. 18)."""
+    found = [
+        importlib.import_module(f"{package.__name__}.{module.name}").PARTNER
+        for module in pkgutil.iter_modules(package.__path__)
+        if module.ispkg and module.name != "tests"
+    ]
+    found += [point.load() for point in entry_points(group=ENTRY_POINTS)]
+    return sorted(found, key=lambda manifest: (manifest.created, manifest.key))
+
+
+def load(name: str) -> Any:
+    """The object that `module:attribute` names."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+class GuardedPartner:
+    """A partner whose calls can only fail with a PartnerError; failures are timed and logged."""
+
+    def __init__(self, manifest: Manifest, connector: Any) -> None:
+        self.manifest = manifest
+        self._connector = connector
+        self._capabilities = frozenset(
+            each for each in CAPABILITIES.values() if isinstance(connector, each)
+        )
+
+    def has(self, capability: type) -> bool:
+        return capability in self._capabilities
+
+    async def start_session(self, request: SessionRequest) -> SessionStarted:
+        return await self._guard("start_session", self._connector.start_session(request))
+
+    async def start_reauth(self, request: SessionRequest) -> SessionStarted:
+        return await self._guard("start_reauth", self._connector.start_reauth(request))
+
+    async def list_connections(self, person: str) -> Sequence[Connection]:
+        return await self._guard("list_connections", self._connector.list_connections(person))
+
+    async def redeem(self, proof: Proof) -> Grant:
+        return await self._guard("redeem", self._connector.redeem(proof))
+
+    async def list_accounts(self, grant: Grant) -> Sequence[Account]:
+        return await self._guard("list_accounts", self._connector.list_accounts(grant))
+
+    async def read_balance(self, grant: Grant, account_external_id: str) -> Balance:
+        return await self._guard(
+            "read_balance", self._connector.read_balance(grant, account_external_id)
+        )
+
+    async def revoke(self, grant: Grant) -> None:
+        await self._guard("revoke", self._connector.revoke(grant))
+
+    async def _guard(self, operation: str, call: Awaitable[T]) -> T:
+        started = time.perf_counter()
+        try:
+            return await call
+        except PartnerError as error:
+            self._note(operation, f"{type(error).__name__} {error}", started)
+            raise
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            # An answer that is JSON but not what the partner documents. The cause is dropped on
+            # purpose: its message may quote the answer, and the answer may hold a token.
+            self._note(operation, f"unreadable answer ({type(error).__name__})", started)
+            raise PartnerUnavailable("UNREADABLE_ANSWER") from None
+
+    def _note(self, operation: str, outcome: str, started: float) -> None:
+        _log.warning(
+            "partner call",
+            partner=self.manifest.key,
+            operation=operation,
+            outcome=outcome,
+            ms=round((time.perf_counter() - started) * 1000, 1),
+        )
+
+
+class Registry:
+    """The partners of one gateway. `settings` maps a partner's key to its settings."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, Settings],
+        *,
+        clock: Clock,
+        only: Iterable[Manifest] | None = None,
+        transport: Callable[[str], httpx2.AsyncBaseTransport | None] = lambda _key: None,
+    ) -> None:
+        self._https: list[PartnerHttp] = []
+        self._partners: list[GuardedPartner] = []
+        for manifest in manifests() if only is None else only:
+            own = settings[manifest.key]
+            http = PartnerHttp(own.base_url, transport=transport(manifest.key))
+            self._https.append(http)
+            connector = load(manifest.connector)(own, http, clock)
+            self._partners.append(GuardedPartner(manifest, connector))
+        self._by_id = {partner.manifest.id: partner for partner in self._partners}
+        self._by_key = {partner.manifest.key: partner for partner in self._partners}
+
+    def all(self) -> Sequence[GuardedPartner]:
+        return self._partners
+
+    def by_id(self, partner_id: str) -> GuardedPartner | None:
+        return self._by_id.get(partner_id)
+
+    def by_key(self, key: str) -> GuardedPartner:
+        return self._by_key[key]
+
+    async def close(self) -> None:
+        for http in self._https:
+            await http.close()
+
+
+def read_settings(manifest: Manifest, given: Mapping[str, str]) -> Settings:
+    """A partner's settings from text. Raises msgspec.ValidationError naming what is wrong."""
+    return msgspec.convert(dict(given), manifest.settings, strict=False)

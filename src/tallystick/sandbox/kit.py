@@ -1,0 +1,183 @@
+"""What every simulator stands on: a place for its state, the clock, ids, pages, notices.
+
+A simulator is a program of its own that stands in for one partner. It imports this module and
+`bank`, and nothing else of ours: not its partner's connector, whose reading of the partner's
+documentation it must be free to contradict.
+
+Its module has one function, named in the partner's manifest:
+
+    def create(kit: Kit) -> Starlette
+
+The host mounts what it returns at `kit.prefix` (`/_partners/{key}`). Each simulator also answers
+`POST {prefix}/_control/complete`, which finishes a connect page without a browser.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from tallystick.clock import Clock
+from tallystick.ids import Entropy
+
+ASSETS = Path(__file__).parent / "pages"
+ASSETS_URL = "/_partners/_assets"
+
+BODY_BYTES_MAX = 256 * 1024
+
+# Connect pages are made to be framed by the integrator's page, so frame-ancestors is open; nothing
+# else is: no inline script, no address but our own.
+_PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Sends(Protocol):
+    """How a simulator posts a notice (a partner webhook) to the address it was given."""
+
+    def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> None: ...
+
+
+class Shelf:
+    """One simulator's documents, kept across restarts: `(kind, id) → JSON object`.
+
+    Calls are synchronous and take microseconds; they happen on the event loop. Documents come back
+    as fresh copies: change one and `put` it back.
+    """
+
+    def __init__(self, db: sqlite3.Connection, partner: str) -> None:
+        self._db = db
+        self._partner = partner
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All or nothing: what is put inside is kept only if the block ends without an error."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def get(self, kind: str, key: str) -> dict[str, Any] | None:
+        row = self._db.execute(
+            "SELECT body FROM document WHERE partner = ? AND kind = ? AND id = ?",
+            (self._partner, kind, key),
+        ).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def put(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
+        self._db.execute(
+            "INSERT INTO document (partner, kind, id, body) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (partner, kind, id) DO UPDATE SET body = excluded.body",
+            (self._partner, kind, key, json.dumps(document, separators=(",", ":"))),
+        )
+
+    def drop(self, kind: str, key: str) -> bool:
+        """Forget a document; tells whether there was one."""
+        done = self._db.execute(
+            "DELETE FROM document WHERE partner = ? AND kind = ? AND id = ?",
+            (self._partner, kind, key),
+        )
+        return done.rowcount > 0
+
+    def all(self, kind: str, **equal: object) -> list[dict[str, Any]]:
+        """Every document of a kind, oldest first, whose top-level members equal those given."""
+        rows = self._db.execute(
+            "SELECT body FROM document WHERE partner = ? AND kind = ? ORDER BY seq",
+            (self._partner, kind),
+        )
+        found = (json.loads(body) for (body,) in rows)
+        return [d for d in found if all(d.get(name) == value for name, value in equal.items())]
+
+    def clear(self) -> None:
+        self._db.execute("DELETE FROM document WHERE partner = ?", (self._partner,))
+
+
+def open_shelves(path: str) -> sqlite3.Connection:
+    """The database of the simulators' state; `path` may be `:memory:`.
+
+    Losing the last moments of a simulator's state in a power cut harms nobody, hence NORMAL.
+    """
+    db = sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
+    db.executescript(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+        "CREATE TABLE IF NOT EXISTS document ("
+        " seq INTEGER PRIMARY KEY AUTOINCREMENT, partner TEXT NOT NULL, kind TEXT NOT NULL,"
+        " id TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (partner, kind, id));"
+    )
+    return db
+
+
+@dataclass(frozen=True)
+class Kit:
+    """All that the sandbox lends a simulator.
+
+    - `prefix`: the path it is mounted at, `/_partners/plaid`.
+    - `shelf`: its documents. `clock`, `entropy`: the only sources of time and randomness.
+    - `credentials`: the client id and secret it accepts (`sandbox` / `sandbox` by default).
+    - `send`: posts a notice to an address, later and without waiting for the answer.
+    """
+
+    partner: str
+    prefix: str
+    shelf: Shelf
+    clock: Clock
+    entropy: Entropy
+    send: Sends
+    credentials: tuple[str, str] = ("sandbox", "sandbox")
+
+    def base_url(self, request: Request) -> str:
+        """This simulator's own address as the caller sees it, without a trailing slash."""
+        return f"{request.url.scheme}://{request.url.netloc}{self.prefix}"
+
+    def page(self, folder: Path, name: str, status: int = 200, **values: object) -> HTMLResponse:
+        """Render `folder/name`, which may extend the sandbox's `base.html`.
+
+        Templates escape everything; `assets` is the address of the shared style sheet's folder and
+        `prefix` that of the simulator.
+        """
+        html = (
+            _templates(folder)
+            .get_template(name)
+            .render(assets=ASSETS_URL, prefix=self.prefix, **values)
+        )
+        return HTMLResponse(html, status, headers=_PAGE_HEADERS)
+
+
+_environments: dict[Path, Environment] = {}
+
+
+def _templates(folder: Path) -> Environment:
+    if folder not in _environments:
+        loader = ChoiceLoader([FileSystemLoader(folder), FileSystemLoader(ASSETS)])
+        _environments[folder] = Environment(
+            loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        )
+    return _environments[folder]
+
+
+async def read_json(request: Request) -> Any:
+    """The request's JSON body, or None when it is empty. Raises ValueError when it is not JSON."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise ValueError("the body is too large")
+    return json.loads(body) if body else None

@@ -1,0 +1,1 @@
+"""The server: settings, authentication, routing, rendering. Knows nothing of simulators."""

@@ -1,0 +1,256 @@
+"""Settings: one frozen struct from flags, environment and `tallystick.toml`, in that order.
+
+Unknown keys are refused with a suggestion. A partner's settings are `TALLYSTICK_PLAID_CLIENT_ID` in
+the environment, `[partners.plaid]` in the file. Live mode refuses what only a sandbox may have.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tallystick.errors import ConfigurationError
+from tallystick.partners import registry
+from tallystick.partners.contract import Manifest, Settings as PartnerSettings
+
+Mode = Literal["sandbox", "live"]
+
+PREFIX = "TALLYSTICK_"
+FILE = "tallystick.toml"
+SANDBOX = "sandbox"
+SANDBOX_CLIENT = ("sandbox-key", "sandbox-secret")
+SANDBOX_ALIASES = ("https://api.dwolla.com", "https://api-sandbox.dwolla.com")
+
+# Read by the SDK and the tests, not by the server.
+_NOT_OURS = frozenset({"url", "log", "config", "tests_strict", "tests_long", "tests_postgres"})
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set. Its repr shows names only.
+
+    - `database_url`: `sqlite:///PATH` or `postgresql://…`. `data_dir` holds what is not in the
+      database: the sandbox's key file and the simulators' state.
+    - `public_url`: base of every link in answers; None takes the request's scheme and Host.
+    - `encryption_key`: 64 hex digits; the key over all keys. `encryption_keys_old`: those it
+      replaced, comma-separated, until `tallystick keys rewrap` has run.
+    - `alias_urls`: base URLs that clients' links may carry besides ours, comma-separated.
+    - `codes`: `seed` spells error codes as the specification does, `pascal` as the prose does.
+    - `visa`: the setting `compat.visa` of decision 17.
+    - `seed`: makes ids, tokens and secrets the same from run to run; sandbox only.
+    - `cors_origins`: comma-separated; None is every origin in sandbox and none in live.
+    """
+
+    mode: Mode = "sandbox"
+    host: str = "127.0.0.1"
+    port: int = 7420
+    workers: int = 1
+    data_dir: str = ".tallystick"
+    database_url: str | None = None
+    public_url: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+    encryption_key: str | None = None
+    encryption_keys_old: str = ""
+    alias_urls: str | None = None
+    codes: Literal["seed", "pascal"] = "seed"
+    seed: int | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    cors_origins: str | None = None
+    partners: Mapping[str, Mapping[str, str]] = {}
+
+    def __repr__(self) -> str:
+        return f"Settings(mode={self.mode!r}, port={self.port})"
+
+    @property
+    def live(self) -> bool:
+        return self.mode == "live"
+
+    @property
+    def store_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir}/tallystick.db"
+
+    @property
+    def aliases(self) -> Sequence[str]:
+        if self.alias_urls is None:
+            return () if self.live else SANDBOX_ALIASES
+        return [url.strip().rstrip("/") for url in self.alias_urls.split(",") if url.strip()]
+
+    @property
+    def client(self) -> tuple[str, str] | None:
+        """The application that exists from the start, if there is one."""
+        if self.client_id and self.client_secret:
+            return self.client_id, self.client_secret
+        return None if self.live else SANDBOX_CLIENT
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Settings:
+    """The settings in force. Raises ConfigurationError naming everything that is wrong."""
+    manifests = registry.manifests()
+    values: dict[str, Any] = {"partners": {}}
+    path = file or Path(FILE)
+    if path.exists():
+        values |= _read_file(path)
+    environment = os.environ if environ is None else environ
+    for name, text in environment.items():
+        if name.startswith(PREFIX):
+            _place(values, name.removeprefix(PREFIX).lower(), text, name, manifests)
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{error}{_suggest(str(error))}") from None
+    _check(settings)
+    return settings
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return {"partners": {}} | tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def _place(
+    values: dict[str, Any], key: str, text: str, name: str, manifests: Sequence[Manifest]
+) -> None:
+    """Put one environment variable where it belongs."""
+    if key in Settings.__struct_fields__ and key != "partners":
+        values[key] = text
+        return
+    for manifest in manifests:
+        own = key.removeprefix(f"{manifest.key}_")
+        if own != key and own in manifest.settings.__struct_fields__:
+            values["partners"] = {
+                **values["partners"],
+                manifest.key: {**values["partners"].get(manifest.key, {}), own: text},
+            }
+            return
+    if key not in _NOT_OURS:
+        raise ConfigurationError(f"{name} is not a setting{_suggest(key)}")
+
+
+def _suggest(text: str) -> str:
+    word = text.split("`")[1] if "unknown field `" in text else text
+    close = difflib.get_close_matches(word, Settings.__struct_fields__, 1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _check(settings: Settings) -> None:
+    wrong = []
+    if settings.live:
+        if not settings.encryption_key:
+            wrong.append("live mode needs an encryption key: encryption_key, 64 hex digits")
+        if not settings.public_url:
+            wrong.append("live mode needs a public_url")
+        if settings.seed is not None:
+            wrong.append("seed makes secrets predictable and is refused in live mode")
+        if settings.client in (SANDBOX_CLIENT, (SANDBOX_CLIENT[0], settings.client_secret)):
+            wrong.append("the sandbox's client credentials are refused in live mode")
+    wrong.extend(
+        f"{url!r} must be an http(s) URL without a trailing slash"
+        for url in (settings.public_url, *settings.aliases)
+        if url is not None and (urlsplit(url).scheme not in ("http", "https") or url.endswith("/"))
+    )
+    if wrong:
+        raise ConfigurationError("; ".join(wrong))
+
+
+# ── partners ──────────────────────────────────────────────────────────────────────────────────
+
+
+def partner_settings(settings: Settings) -> Mapping[str, PartnerSettings]:
+    """Settings of every partner in use, by key.
+
+    In sandbox every partner is in use and speaks to its simulator on our own port unless told
+    otherwise. In live those that have settings are. Raises ConfigurationError.
+    """
+    found = {}
+    for manifest in registry.manifests():
+        given = dict(settings.partners.get(manifest.key, {}))
+        if settings.live and not given:
+            continue
+        if not settings.live:
+            given = _sandbox_defaults(settings, manifest) | given
+        try:
+            found[manifest.key] = registry.read_settings(manifest, given)
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(f"partners.{manifest.key}: {error}") from None
+        if settings.live:
+            _check_live(manifest.key, given)
+    return found
+
+
+def _sandbox_defaults(settings: Settings, manifest: Manifest) -> dict[str, str]:
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
+    required = [field.name for field in msgspec.structs.fields(manifest.settings) if field.required]
+    base_url = f"http://{host}:{settings.port}/_partners/{manifest.key}"
+    return dict.fromkeys(required, SANDBOX) | {"base_url": base_url}
+
+
+def _check_live(key: str, given: Mapping[str, str]) -> None:
+    url = urlsplit(given.get("base_url", ""))
+    host = url.hostname or ""
+    if url.scheme != "https" or host == "localhost" or _is_private(host):
+        raise ConfigurationError(f"partners.{key}.base_url must be a public https URL in live mode")
+    if SANDBOX in {value for name, value in given.items() if name != "base_url"}:
+        raise ConfigurationError(f"partners.{key} has sandbox credentials, refused in live mode")
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False
+
+
+# ── the key over all keys ─────────────────────────────────────────────────────────────────────
+
+
+def encryption_keys(settings: Settings) -> list[bytes]:
+    """The key in use first, then those it replaced. In sandbox a key file is made when needed.
+
+    Raises ConfigurationError.
+    """
+    texts = [settings.encryption_key or _sandbox_key(settings)]
+    texts += [text.strip() for text in settings.encryption_keys_old.split(",") if text.strip()]
+    try:
+        keys = [bytes.fromhex(text) for text in texts]
+    except ValueError:
+        raise ConfigurationError("an encryption key is 64 hex digits") from None
+    if any(len(key) != 32 for key in keys):
+        raise ConfigurationError("an encryption key is 64 hex digits")
+    return keys
+
+
+def _sandbox_key(settings: Settings) -> str:
+    path = Path(settings.data_dir) / "sandbox.key"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    with os.fdopen(handle, "w") as file:
+        key = os.urandom(32).hex()
+        file.write(key + "\n")
+    return key
+
+
+def prepare_data_dir(settings: Settings) -> None:
+    """Make the folders that SQLite's file and the sandbox's state live in, readable to us alone."""
+    folders = [Path(settings.data_dir)]
+    if settings.store_url.startswith("sqlite:///"):
+        folders.append(Path(settings.store_url.removeprefix("sqlite:///")).parent)
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,0 +1,101 @@
+"""Taking a request in: its headers, its base URL, and its body within bounds of size and time."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from tallystick.errors import BadRequest, PayloadTooLarge, SlowRequest
+from tallystick.hal import Links
+
+# No operation needs more. Counted in bytes that arrived, whatever Content-Length claims.
+BODY_BYTES_MAX = 64 * 1024
+BODY_S = 15.0
+
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:]{2,39}\](:[0-9]{1,5})?")
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+# The headers we look at; the server has their names in lower case already.
+_WANTED = {
+    name.encode(): name
+    for name in (
+        "accept", "authorization", "content-encoding", "content-type", "host", "idempotency-key",
+        "origin",
+    )
+}  # fmt: skip
+
+
+def headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Those that we look at; of a header that was sent twice, the first."""
+    found: dict[str, str] = {}
+    for name, value in raw:
+        wanted = _WANTED.get(name)
+        if wanted is not None and wanted not in found:
+            found[wanted] = value.decode("latin-1")
+    return found
+
+
+# Hosts that were asked for lately; a client that invents hosts only empties it.
+_LINKS: dict[tuple[str | None, str, str], Links] = {}
+_HOSTS_MAX = 1_000
+
+
+def links(public_url: str | None, scheme: str, host: str) -> Links:
+    """Makes links under the public URL, else under `http://localhost:7420` as the request has it.
+
+    Their base is empty when the Host cannot be one.
+    """
+    known = _LINKS.get((public_url, scheme, host))
+    if known is not None:
+        return known
+    base = f"{scheme}://{host}" if _HOST.fullmatch(host) else ""
+    made = Links(public_url or base)
+    if len(_LINKS) >= _HOSTS_MAX:
+        _LINKS.clear()
+    _LINKS[public_url, scheme, host] = made
+    return made
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The whole body. Raises PayloadTooLarge, SlowRequest, or BadRequest when the client left.
+
+    The server in front does not end a body that trickles in at a byte a second; this does.
+    """
+    message = await _first(receive)
+    if not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > BODY_BYTES_MAX:
+            raise PayloadTooLarge
+        return body
+    chunks = bytearray(message.get("body", b""))
+    try:
+        async with asyncio.timeout(BODY_S):
+            while message.get("more_body"):
+                if len(chunks) > BODY_BYTES_MAX:
+                    raise PayloadTooLarge
+                message = await _next(receive)
+                chunks += message.get("body", b"")
+    except TimeoutError:
+        raise SlowRequest from None
+    if len(chunks) > BODY_BYTES_MAX:
+        raise PayloadTooLarge
+    return bytes(chunks)
+
+
+async def _first(receive: Receive) -> MutableMapping[str, Any]:
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await _next(receive)
+    except TimeoutError:
+        raise SlowRequest from None
+
+
+async def _next(receive: Receive) -> MutableMapping[str, Any]:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise BadRequest
+    return message

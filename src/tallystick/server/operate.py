@@ -1,0 +1,84 @@
+"""What the command line and the sandbox's control API do to a gateway besides its API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tallystick.api.applications import service as applications
+from tallystick.api.applications.store import ApplicationRow
+from tallystick.api.exchange_sessions import service as sessions
+from tallystick.api.exchanges import service as exchanges
+from tallystick.api.reseal import reseal_all
+from tallystick.core import Core
+from tallystick.errors import ConfigurationError, NotFound
+
+create_application = applications.create
+change_application = applications.change
+list_applications = applications.list_all
+list_orphans = exchanges.list_orphans
+
+
+async def provider_session(core: Core, session_id: str) -> tuple[str, str]:
+    """The partner's key and what the partner gave for a session: a token or an address.
+
+    Whose session it is does not matter here: this is for the sandbox, where every application
+    belongs to whoever runs it. Raises NotFound.
+    """
+    for application in await applications.list_all(core):
+        await core.vault.ready(core.db, application.id)
+        try:
+            shown = await sessions.show(core, application.id, session_id)
+        except NotFound:
+            continue
+        provider = shown.provider
+        data = provider.data or {}
+        handle = provider.token or provider.href or data.get("id", "")
+        return shown.partner.manifest.key, handle
+    raise NotFound
+
+
+async def rotate_keys(core: Core) -> Sequence[dict[str, Any]]:
+    """A new data key for every application, and every box sealed anew; how many per table."""
+    for application in await applications.list_all(core):
+        await core.vault.rotate(core.db, application.id)
+    return await reseal_all(core)
+
+
+async def rewrap_keys(core: Core) -> int:
+    """Wrap every data key by the encryption key in use; how many changed."""
+    return await core.vault.rewrap(core.db)
+
+
+def shown(row: ApplicationRow) -> dict[str, Any]:
+    """An application as the command line and the control API show it: without its secret."""
+    return {
+        "id": row.id,
+        "client_id": row.client_id,
+        "account_id": row.account_id,
+        "account_name": row.account_name,
+        "status": row.status,
+        "account_status": row.account_status,
+        "withheld": json.loads(row.withheld),
+        "redirect_urls": json.loads(row.redirect_urls),
+    }
+
+
+def checked_changes(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments for `change_application`. Raises ConfigurationError for anything else."""
+    allowed: dict[str, tuple[str, ...] | None] = {
+        "status": ("active", "disabled"),
+        "account_status": ("active", "suspended"),
+        "withheld": None,
+        "redirect_urls": None,
+    }
+    for name, value in body.items():
+        if name not in allowed:
+            raise ConfigurationError(f"{name!r} cannot be changed; only {', '.join(allowed)}")
+        values = allowed[name]
+        if values is not None and value not in values:
+            raise ConfigurationError(f"{name} is one of {', '.join(values)}")
+        if values is None and not all(isinstance(each, str) for each in value):
+            raise ConfigurationError(f"{name} is a list of text")
+    return dict(body)

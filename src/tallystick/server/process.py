@@ -1,0 +1,183 @@
+"""One gateway process: what is opened when it starts and closed when it drains."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import structlog
+
+from tallystick.api.applications import service as applications
+from tallystick.clock import Clock, SystemClock, VirtualClock
+from tallystick.core import Core
+from tallystick.errors import ConfigurationError
+from tallystick.ids import Entropy, Ids, SeededEntropy, SystemEntropy
+from tallystick.partners.registry import Registry, manifests
+from tallystick.secret import Secret
+from tallystick.server import config, health, logs
+from tallystick.server.app import App, Gateway, Receive, Scope, Send
+from tallystick.server.config import Settings
+from tallystick.server.reconcile import keep_reconciling
+from tallystick.store import migrations
+from tallystick.store.db import connect
+from tallystick.store.vault import CannotOpen, KeyEncryptionKey, Vault
+
+_log = structlog.get_logger("tallystick.process")
+
+Mounts = Callable[[Core], Mapping[str, App]]
+Transport = Callable[[str], httpx2.AsyncBaseTransport | None]
+
+
+def clock_for(settings: Settings) -> Clock:
+    return SystemClock() if settings.live else VirtualClock()
+
+
+def entropy_for(settings: Settings) -> Entropy:
+    return SystemEntropy() if settings.seed is None else SeededEntropy(settings.seed)
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+    transport: Transport = lambda _key: None,
+) -> AsyncIterator[Core]:
+    """The gateway without its HTTP, migrated and ready; closed when the block ends.
+
+    `transport` may replace the network to a partner in tests. Raises ConfigurationError.
+    """
+    clock = clock or clock_for(settings)
+    entropy = entropy or entropy_for(settings)
+    keys = [KeyEncryptionKey.of(key) for key in config.encryption_keys(settings)]
+    config.prepare_data_dir(settings)
+    db = connect(settings.store_url)
+    await db.open()
+    try:
+        if await migrations.current(db) != migrations.head():
+            await migrations.migrate(settings.store_url)
+        vault = Vault(keys, clock, entropy)
+        try:
+            await vault.open(db)
+        except CannotOpen as error:
+            raise ConfigurationError(
+                f"the store does not fit the encryption key: {error}"
+            ) from None
+        own = config.partner_settings(settings)
+        partners = Registry(
+            own,
+            clock=clock,
+            only=[each for each in manifests() if each.key in own],
+            transport=transport,
+        )
+        core = Core(
+            db=db,
+            vault=vault,
+            clock=clock,
+            entropy=entropy,
+            ids=Ids(clock, entropy),
+            partners=partners,
+            alias_bases=settings.aliases,
+            codes=settings.codes,
+            public_url=settings.public_url,
+        )
+        if settings.client is not None:
+            client_id, client_secret = settings.client
+            await applications.ensure(
+                core, name="tallystick", client_id=client_id, client_secret=Secret(client_secret)
+            )
+        try:
+            yield core
+        finally:
+            await partners.close()
+    finally:
+        await db.close()
+
+
+class Process:
+    """The ASGI application that a server runs: opens the gateway at start-up, closes it at the end.
+
+    `mounts` is asked for its applications once the core is open.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+        mounts: Mounts | None = None,
+        transport: Transport = lambda _key: None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock or clock_for(settings)
+        self._entropy = entropy or entropy_for(settings)
+        self._mounts = mounts
+        self._transport = transport
+        self._gateway: Gateway | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif self._gateway is not None:
+            await self._gateway(scope, receive, send)
+        else:
+            raise RuntimeError("the server did not run the application's lifespan")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Core]:
+        """What a server's lifespan does, for tests that need no server."""
+        async with opened(
+            self._settings, clock=self._clock, entropy=self._entropy, transport=self._transport
+        ) as core:
+            mounts: dict[str, App] = {health.PREFIX: health.Health(core)}
+            mounts |= self._mounts(core) if self._mounts else {}
+            self._gateway = Gateway(
+                core,
+                mounts=mounts,
+                cors_origins=self._origins(),
+                access=logs.access_log(self._settings.log_level),
+            )
+            reconciling = asyncio.create_task(keep_reconciling(core))
+            try:
+                yield core
+            finally:
+                reconciling.cancel()
+                await asyncio.gather(reconciling, return_exceptions=True)
+                self._gateway = None
+
+    def _origins(self) -> Sequence[str]:
+        listed = self._settings.cors_origins
+        if listed is None:
+            return () if self._settings.live else ("*",)
+        return [origin.strip() for origin in listed.split(",") if origin.strip()]
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Starlette's lifespan protocol, spoken by hand: two messages each way."""
+        await receive()
+        running = self.running()
+        try:
+            await running.__aenter__()
+        except Exception as error:  # noqa: BLE001  # the server prints it and exits
+            await send({"type": "lifespan.startup.failed", "message": _say(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await running.__aexit__(None, None, None)
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _say(error: Exception) -> str:
+    if isinstance(error, ConfigurationError):
+        return str(error)
+    _log.error("start failed", error=type(error).__name__)
+    return f"{type(error).__name__}: {error}"
+
+
+def describe(settings: Settings) -> dict[str, Any]:
+    """What `serve` prints when it starts."""
+    return {"mode": settings.mode, "database": settings.store_url.partition("://")[0]}

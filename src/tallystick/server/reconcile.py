@@ -1,0 +1,29 @@
+"""Finishes what a crash or a silent partner left open, for as long as the process runs."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from tallystick.api.exchanges import service as exchanges
+from tallystick.core import Core
+from tallystick.store.db import StoreFailed
+
+EVERY_S = 2.0
+
+_log = structlog.get_logger("tallystick.reconcile")
+
+
+async def keep_reconciling(core: Core) -> None:
+    """Look for open intents every EVERY_S seconds, from the first moment on."""
+    while True:
+        try:
+            taken = await exchanges.resume(core)
+            if taken:
+                _log.info("reconciled", count=taken)
+        except StoreFailed as error:
+            _log.warning("reconcile failed", error=str(error))
+        except Exception as error:  # noqa: BLE001  # one bad intent must not stop the others for ever
+            _log.error("reconcile failed", error=type(error).__name__)
+        await asyncio.sleep(EVERY_S)

@@ -1,0 +1,141 @@
+"""PostgreSQL through asyncpg: a pool, a transaction per unit of work, retried when it must be.
+
+READ COMMITTED with unique constraints and row locks; a deadlock or serialization failure is
+retried. Nothing is ever set on the session, only inside a transaction, so that a pooler in front
+cannot mix tenants (decision 10).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+
+from tallystick.store.db import Row, Statement, StoreFailed, Taken, Unit, Value, values_of
+
+T = TypeVar("T")
+
+CONNECTIONS_MAX = 16
+TRIES_MAX = 5
+STATEMENT_S = 5.0
+CONNECT_S = 10.0
+
+_AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_BROKEN = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.QueryCanceledError,
+    OSError,
+    TimeoutError,
+)
+
+
+class PostgresDatabase:
+    """A PostgreSQL database, or whatever speaks its protocol."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool: Any = None
+
+    async def open(self) -> None:
+        try:
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=CONNECTIONS_MAX,
+                timeout=CONNECT_S,
+                command_timeout=STATEMENT_S,
+            )
+        except (*_BROKEN, asyncpg.PostgresError) as error:
+            raise StoreFailed(type(error).__name__) from None
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+
+    async def one(self, statement: Statement, **values: Value) -> Row | None:
+        row: Row | None = await self._read("fetchrow", statement, values)
+        return row
+
+    async def all(self, statement: Statement, **values: Value) -> Sequence[Row]:
+        rows: Sequence[Row] = await self._read("fetch", statement, values)
+        return rows
+
+    async def _read(self, how: str, statement: Statement, values: dict[str, Value]) -> Any:
+        try:
+            async with self._pool.acquire(timeout=CONNECT_S) as connection:
+                return await getattr(connection, how)(
+                    statement.numbered[0], *values_of(statement, values)
+                )
+        except _BROKEN as error:
+            raise StoreFailed(type(error).__name__) from None
+
+    async def transact(self, unit: Unit[T]) -> T:
+        for tried in range(1, TRIES_MAX + 1):
+            try:
+                return await self._try(unit)
+            except asyncpg.UniqueViolationError:
+                raise Taken from None
+            except _AGAIN as error:
+                if tried == TRIES_MAX:
+                    raise StoreFailed(type(error).__name__) from None
+                await asyncio.sleep(random.uniform(0, 0.01 * 2**tried))  # noqa: S311  # jitter
+        raise StoreFailed("tried too often")
+
+    async def _try(self, unit: Unit[T]) -> T:
+        committing = False
+        try:
+            async with self._pool.acquire(timeout=CONNECT_S) as connection:
+                transaction = connection.transaction()
+                await transaction.start()
+                try:
+                    result = await unit(_PostgresTransaction(connection))
+                except BaseException:
+                    await _roll_back(transaction)
+                    raise
+                committing = True
+                await transaction.commit()
+                return result
+        except _BROKEN as error:
+            raise StoreFailed(
+                type(error).__name__, committed=None if committing else False
+            ) from None
+
+
+async def _roll_back(transaction: Any) -> None:
+    # If this fails the connection is gone, and with it the transaction.
+    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        await transaction.rollback()
+
+
+class _PostgresTransaction:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def one(self, statement: Statement, **values: Value) -> Row | None:
+        row: Row | None = await self._connection.fetchrow(
+            statement.numbered[0], *values_of(statement, values)
+        )
+        return row
+
+    async def all(self, statement: Statement, **values: Value) -> Sequence[Row]:
+        rows: Sequence[Row] = await self._connection.fetch(
+            statement.numbered[0], *values_of(statement, values)
+        )
+        return rows
+
+    async def run(self, statement: Statement, **values: Value) -> int:
+        tag: str = await self._connection.execute(
+            statement.numbered[0], *values_of(statement, values)
+        )
+        count = tag.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0

@@ -1,0 +1,195 @@
+"""SQLite: reads in place, writes in batches that share one commit.
+
+`synchronous = FULL`, because NORMAL lost acknowledged rows in 48 of 145 simulated power cuts
+(decision 9). A durable commit costs a flush to disk; every unit of work that is waiting is run in a
+savepoint of its own, and that price is paid once for all of them.
+
+Statements take microseconds and run on the event loop; only what can take long, the flush and the
+waiting for another process's lock, happens in a thread. With the statements in the thread as well,
+each had to win the interpreter's lock back from a busy loop, up to 5 ms at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from tallystick.store.db import Row, Statement, StoreFailed, Taken, Transaction, Unit, Value
+
+T = TypeVar("T")
+
+# More units in one commit would only make the first of them wait longer.
+BATCH_MAX = 64
+BUSY_MS = 5_000
+
+_PRAGMAS = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA secure_delete = ON;
+"""
+
+
+def open_connection(path: str) -> sqlite3.Connection:
+    """A connection set up as every connection of ours must be; the file is private to its owner."""
+    if path != ":memory:" and not os.path.exists(path):  # noqa: PTH110  # a str, not a Path
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    db = sqlite3.connect(
+        path,
+        isolation_level=None,
+        timeout=BUSY_MS / 1_000,
+        check_same_thread=False,
+        cached_statements=512,
+    )
+    db.executescript(_PRAGMAS)
+    return db
+
+
+@dataclass(slots=True)
+class _Waiting:
+    unit: Unit[Any]
+    future: asyncio.Future[Any]
+    result: Any = field(default=None)
+    error: BaseException | None = field(default=None)
+
+
+class SqliteDatabase:
+    """A database file, used from one event loop. `:memory:` is not supported: reader and writer
+    are two connections.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._reader: sqlite3.Connection | None = None
+        self._writer: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(1, "tallystick-commit")
+        self._waiting: list[_Waiting] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        self._reader = open_connection(self._path)
+        self._writer = open_connection(self._path)
+
+    async def close(self) -> None:
+        if self._writing is not None:
+            await self._writing
+        self._thread.shutdown()
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                connection.close()
+        self._reader = self._writer = None
+
+    async def one(self, statement: Statement, **values: Value) -> Row | None:
+        row: Row | None = self._read(statement, values).fetchone()
+        return row
+
+    async def all(self, statement: Statement, **values: Value) -> Sequence[Row]:
+        return self._read(statement, values).fetchall()
+
+    def _read(self, statement: Statement, values: dict[str, Value]) -> sqlite3.Cursor:
+        if self._reader is None:
+            raise StoreFailed("the database is not open")
+        try:
+            return self._reader.execute(statement.sql, values)
+        except sqlite3.OperationalError as error:
+            raise StoreFailed(str(error)) from None
+
+    async def transact(self, unit: Unit[T]) -> T:
+        if self._writer is None:
+            raise StoreFailed("the database is not open")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._waiting.append(_Waiting(unit, future))
+        if self._writing is None:
+            self._writing = loop.create_task(self._write(self._writer))
+        return await future
+
+    async def _write(self, db: sqlite3.Connection) -> None:
+        """Write until nobody waits. There is one such task at a time."""
+        while self._waiting:
+            batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+            try:
+                await self._begin(db)
+                _run(db, batch)
+                await self._in_thread(db.execute, "COMMIT")
+            except sqlite3.Error as error:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                for waiting in batch:
+                    waiting.error = StoreFailed(str(error))
+            _resolve(batch)
+        self._writing = None
+
+    async def _begin(self, db: sqlite3.Connection) -> None:
+        try:
+            db.execute("PRAGMA busy_timeout = 0")
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            # Another process writes: wait for it, but not on the event loop.
+            db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+            await self._in_thread(db.execute, "BEGIN IMMEDIATE")
+
+    async def _in_thread(self, function: Callable[[str], object], sql: str) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, function, sql)
+
+
+def _run(db: sqlite3.Connection, batch: Sequence[_Waiting]) -> None:
+    """Each unit in a savepoint: one that fails takes back only itself."""
+    tx = _SqliteTransaction(db)
+    for waiting in batch:
+        db.execute("SAVEPOINT unit")
+        try:
+            waiting.result = _drive(waiting.unit, tx)
+        except sqlite3.OperationalError:
+            raise  # the disk is full or broken: nobody's unit can be kept
+        except sqlite3.IntegrityError:
+            waiting.error = Taken()
+            db.execute("ROLLBACK TO unit")
+        except Exception as error:  # noqa: BLE001  # it belongs to the caller
+            waiting.error = error
+            db.execute("ROLLBACK TO unit")
+        db.execute("RELEASE unit")
+
+
+def _resolve(batch: Sequence[_Waiting]) -> None:
+    for waiting in batch:
+        if waiting.future.done():  # the caller was cancelled; what was written stays written
+            continue
+        if waiting.error is not None:
+            waiting.future.set_exception(waiting.error)
+        else:
+            waiting.future.set_result(waiting.result)
+
+
+def _drive(unit: Unit[T], tx: Transaction) -> T:
+    """Run the unit to its end. It never suspends unless it breaks the rule, and then it fails."""
+    coroutine: Any = unit(tx)
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    coroutine.close()
+    raise RuntimeError("a transaction awaited something other than its own statements")
+
+
+class _SqliteTransaction:
+    """Runs statements at once."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    async def one(self, statement: Statement, **values: Value) -> Row | None:
+        row: Row | None = self._db.execute(statement.sql, values).fetchone()
+        return row
+
+    async def all(self, statement: Statement, **values: Value) -> Sequence[Row]:
+        return self._db.execute(statement.sql, values).fetchall()
+
+    async def run(self, statement: Statement, **values: Value) -> int:
+        return self._db.execute(statement.sql, values).rowcount

@@ -1,0 +1,177 @@
+"""The two engines behave the same, as far as the services can see."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import pkgutil
+import sqlite3
+
+import pytest
+
+import tallystick
+from tallystick.store import migrations
+from tallystick.store.db import EVERY, Statement, StoreFailed, connect
+from tallystick.store.sqlite import open_connection
+
+pytestmark = pytest.mark.anyio
+
+ADD = Statement(
+    "INSERT INTO audit (app_id, resource, resource_id, change, created_at)"
+    " VALUES (:app_id, 'tests', :resource_id, :change, 1)"
+)
+COUNT = Statement("SELECT count(*) FROM audit WHERE app_id = :app_id")
+LIST = Statement("SELECT change FROM audit WHERE app_id = :app_id ORDER BY number")
+
+
+@pytest.fixture
+async def db(database_url):
+    await migrations.migrate(database_url)
+    made = connect(database_url)
+    await made.open()
+    yield made
+    await made.close()
+
+
+def add(change="x", app="a"):
+    return {"app_id": app, "resource_id": "r", "change": change}
+
+
+async def count(db, app="a"):
+    row = await db.one(COUNT, app_id=app)
+    return row[0]
+
+
+async def test_a_unit_is_kept_whole_or_not_at_all(db):
+    async def fails(tx):
+        await tx.run(ADD, **add())
+        raise LookupError("no")
+
+    with pytest.raises(LookupError):
+        await db.transact(fails)
+    assert await count(db) == 0
+
+    async def works(tx):
+        await tx.run(ADD, **add("1"))
+        row = await tx.one(COUNT, app_id="a")
+        return row[0]
+
+    assert await db.transact(works) == 1
+    assert await count(db) == 1
+
+
+async def test_units_that_fail_take_back_only_themselves(db):
+    """On SQLite all of these share commits; none may lose or keep another's rows."""
+
+    async def unit(number, tx):
+        await tx.run(ADD, **add(str(number)))
+        if number % 3 == 0:
+            raise LookupError(number)
+        return number
+
+    results = await asyncio.gather(
+        *(db.transact(lambda tx, n=n: unit(n, tx)) for n in range(200)), return_exceptions=True
+    )
+    kept = {int(row[0]) for row in await db.all(LIST, app_id="a")}
+    assert kept == {n for n in range(200) if n % 3}
+    assert [isinstance(each, LookupError) for each in results] == [n % 3 == 0 for n in range(200)]
+
+
+async def test_run_tells_how_many_rows(db):
+    async def unit(tx):
+        done = [await tx.run(ADD, **add()) for _ in range(3)]
+        done.append(await tx.run(Statement("UPDATE audit SET change = 'y' WHERE app_id = 'a'")))
+        done.append(await tx.run(Statement("DELETE FROM audit WHERE app_id = 'b'")))
+        return done
+
+    assert await db.transact(unit) == [1, 1, 1, 3, 0]
+
+
+async def test_what_is_committed_is_seen_at_once(db):
+    for n in range(20):
+        await db.transact(lambda tx, n=n: tx.run(ADD, **add(str(n))))
+        assert await count(db) == n + 1
+
+
+async def test_a_cancelled_caller_leaves_the_store_usable(db):
+    waiting = [
+        asyncio.ensure_future(db.transact(lambda tx: tx.run(ADD, **add()))) for _ in range(20)
+    ]
+    await asyncio.sleep(0)
+    for task in waiting[::2]:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await db.transact(lambda tx: tx.run(ADD, **add(app="b")))
+    assert await count(db, "b") == 1
+
+
+async def test_every_statement_of_the_product_is_valid_on_both_engines(database_url):
+    """Prepared against the migrated schema, so that a typo cannot wait for its first call."""
+    for module in pkgutil.walk_packages(tallystick.__path__, "tallystick."):
+        if module.name.split(".")[-1] in ("store", "vault", "idempotency", "audit", "reseal"):
+            importlib.import_module(module.name)
+    statements = [each for each in EVERY if "audit SET change" not in each.sql]
+    assert len(statements) > 40
+    await migrations.migrate(database_url)
+    if database_url.startswith("sqlite"):
+        connection = sqlite3.connect(database_url.removeprefix("sqlite:///"))
+        for each in statements:
+            names = dict.fromkeys(each.numbered[1])
+            connection.execute(f"EXPLAIN {each.sql}", names)
+        connection.close()
+        return
+    import asyncpg
+
+    connection = await asyncpg.connect(database_url)
+    for each in statements:
+        await connection.prepare(each.numbered[0])
+    await connection.close()
+
+
+async def test_migrating_twice_and_at_once_is_harmless(tmp_path):
+    url = f"sqlite:///{tmp_path}/m.db"
+    await asyncio.gather(*(migrations.migrate(url) for _ in range(4)))
+    db = connect(url)
+    await db.open()
+    assert await migrations.current(db) == migrations.head()
+    await db.close()
+
+
+async def test_a_unit_may_not_wait_for_anything_but_the_store(tmp_path):
+    url = f"sqlite:///{tmp_path}/m.db"
+    await migrations.migrate(url)
+    db = connect(url)
+    await db.open()
+
+    async def calls_a_partner(tx):
+        await tx.run(ADD, **add())
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="awaited something"):
+        await db.transact(calls_a_partner)
+    assert await count(db) == 0
+    await db.close()
+
+
+def test_sqlite_is_set_up_to_keep_what_it_acknowledged(tmp_path):
+    connection = open_connection(str(tmp_path / "x.db"))
+    pragmas = {
+        name: connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
+    }
+    connection.close()
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "secure_delete": 1,
+    }
+    assert (tmp_path / "x.db").stat().st_mode & 0o077 == 0
+
+
+async def test_a_database_that_is_not_there_is_told(tmp_path):
+    db = connect("postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(StoreFailed):
+        await db.open()
+    with pytest.raises(ValueError, match="database URL"):
+        connect("mysql://x")

@@ -1,0 +1,50 @@
+"""Sixteen callers with one proof make one exchange; with one idempotency key, one effect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+RACERS = 16
+
+
+@pytest.mark.parametrize("partner", ["plaid", "mx"])
+async def test_one_proof_redeemed_by_sixteen_makes_one_exchange(gateway, partner):
+    client = await gateway.application()
+    customer = await client.customer()
+    proof = await (client.plaid_proof if partner == "plaid" else client.mx_proof)(customer)
+    answers = await asyncio.gather(
+        *(client.post(f"{customer}/exchanges", json=proof) for _ in range(RACERS))
+    )
+    statuses = Counter(answer.status_code for answer in answers)
+    assert statuses[201] == 1, statuses
+    assert set(statuses) <= {201, 401, 409}
+    listed = (await client.get(f"{customer}/exchanges")).json()
+    winner = next(answer for answer in answers if answer.status_code == 201)
+    assert listed["total"] == 1
+    assert (
+        listed["_embedded"]["exchanges"][0]["_links"]["self"]["href"] == winner.headers["location"]
+    )
+    late = await client.post(f"{customer}/exchanges", json=proof)
+    assert (late.status_code, late.json()["code"]) == (401, "InvalidExchangeToken")
+
+
+@pytest.mark.parametrize("partner", ["plaid", "mx"])
+async def test_one_key_used_by_sixteen_has_one_effect(gateway, partner):
+    client = await gateway.application()
+    customer = await client.customer()
+    proof = await (client.plaid_proof if partner == "plaid" else client.mx_proof)(customer)
+    options = {"json": proof, "headers": {"Idempotency-Key": "racers"}}
+    answers = await asyncio.gather(
+        *(client.post(f"{customer}/exchanges", **options) for _ in range(RACERS))
+    )
+    locations = {each.headers["location"] for each in answers if each.status_code == 201}
+    assert len(locations) == 1
+    assert {each.status_code for each in answers} <= {201, 409}
+    again = await client.post(f"{customer}/exchanges", **options)
+    assert (again.status_code, again.headers["location"]) == (201, locations.pop())
+    assert (await client.get(f"{customer}/exchanges")).json()["total"] == 1

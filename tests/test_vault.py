@@ -1,0 +1,175 @@
+"""The vault: what it seals opens only where it was sealed, and rotation loses nothing."""
+
+from __future__ import annotations
+
+import hmac
+import itertools
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from hypothesis import given, settings, strategies as st
+
+from tallystick.clock import SystemClock
+from tallystick.ids import SeededEntropy, SystemEntropy
+from tallystick.secret import Secret
+from tallystick.store import migrations
+from tallystick.store.db import Statement, connect
+from tallystick.store.vault import SEAL, CannotOpen, KeyEncryptionKey, Place, Vault
+
+pytestmark = pytest.mark.anyio
+
+PLACE = Place("app", "exchange", "grant", "row")
+
+
+async def opened(url, *keys, entropy=None):
+    await migrations.migrate(url)
+    db = connect(url)
+    await db.open()
+    keks = [KeyEncryptionKey.of(key) for key in keys or (bytes(32),)]
+    vault = Vault(keks, SystemClock(), entropy or SystemEntropy())
+    await vault.open(db)
+    return db, vault
+
+
+@pytest.fixture
+async def vault(tmp_path):
+    db, made = await opened(f"sqlite:///{tmp_path}/vault.db", entropy=SeededEntropy(7))
+    for app in ("app", "other"):
+        await db.transact(lambda tx, app=app: made.add_application(tx, app))
+    yield made
+    await db.close()
+
+
+def independently_open(vault: Vault, place: Place, box: bytes) -> bytes:
+    """The format of security-reliability 4.3, written a second time with the library's HKDF."""
+    key = vault._by_number[int.from_bytes(box[1:5])].key.reveal()
+    salt = box[5:37]
+
+    def derive(info: bytes) -> bytes:
+        return HKDF(algorithm=SHA256(), length=32, salt=salt, info=info).derive(key)
+
+    aad = b"tallystick/1" + b"".join(
+        len(part.encode()).to_bytes(4) + part.encode() for part in ("box", *place)
+    )
+    assert hmac.compare_digest(derive(b"tallystick/box/1/commit"), box[37:69])
+    return AESGCM(derive(b"tallystick/box/1/enc")).decrypt(bytes(12), box[69:], aad)
+
+
+async def test_what_is_sealed_opens_and_the_format_is_the_documented_one(vault):
+    for data in (b"", b"access-sandbox-1", bytes(range(256)) * 40):
+        box = vault.seal(PLACE, data)
+        assert vault.open_box(PLACE, box).reveal() == data
+        assert independently_open(vault, PLACE, box) == data
+        assert data == b"" or data not in box
+
+
+async def test_no_box_opens_anywhere_else(vault):
+    """T35: every pair among twenty cells of different rows, columns, tables and applications."""
+    places = [
+        Place(app, table, column, row)
+        for app in ("app", "other")
+        for table, column in (
+            ("exchange", "grant"),
+            ("exchange_intent", "grant"),
+            ("exchange_intent", "proof"),
+            ("funding_source", "numbers"),
+            ("idempotency", "reply"),
+        )
+        for row in ("1", "2")
+    ]
+    boxes = {place: vault.seal(place, b"secret") for place in places}
+    swaps = list(itertools.permutations(places, 2))
+    assert len(swaps) == 380
+    for here, there in swaps:
+        with pytest.raises(CannotOpen):
+            vault.open_box(there, boxes[here])
+
+
+async def test_places_that_look_alike_when_joined_are_different(vault):
+    box = vault.seal(Place("app", "ab", "c", "d"), b"secret")
+    with pytest.raises(CannotOpen):
+        vault.open_box(Place("app", "a", "bc", "d"), box)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_a_changed_box_does_not_open(data):
+    vault = _vault_in_memory()
+    box = bytearray(vault.seal(PLACE, b"access-sandbox-secret"))
+    at = data.draw(st.integers(0, len(box) - 1))
+    box[at] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(CannotOpen):
+        vault.open_box(PLACE, bytes(box))
+    with pytest.raises(CannotOpen):
+        vault.open_box(PLACE, bytes(box[:at]))
+
+
+def _vault_in_memory() -> Vault:
+    from tallystick.store.vault import DataKey
+
+    vault = Vault([KeyEncryptionKey.of(bytes(32))], SystemClock(), SeededEntropy(1))
+    key = DataKey(1, "app", SEAL, Secret(bytes(32)), retired=False)
+    vault._by_number[1] = vault._in_use["app", SEAL] = key
+    return vault
+
+
+@given(st.text(max_size=200))
+def test_a_text_that_is_not_ours_does_not_open(text):
+    with pytest.raises(CannotOpen):
+        _vault_in_memory().open_text(PLACE, text)
+
+
+async def test_another_encryption_key_opens_nothing(tmp_path):
+    url = f"sqlite:///{tmp_path}/vault.db"
+    db, _ = await opened(url, bytes(32))
+    await db.close()
+    with pytest.raises(CannotOpen):
+        await opened(url, b"\x01" * 32)
+
+
+async def test_rewrap_lets_the_old_encryption_key_go(database_url):
+    old, new = bytes(32), b"\x07" * 32
+    db, vault = await opened(database_url, old)
+    await db.transact(lambda tx: vault.add_application(tx, "app"))
+    box = vault.seal(PLACE, b"secret")
+    await db.close()
+    db, vault = await opened(database_url, new, old)
+    assert await vault.rewrap(db) == 3
+    assert await vault.rewrap(db) == 0
+    await db.close()
+    db, vault = await opened(database_url, new)
+    assert vault.open_box(PLACE, box).reveal() == b"secret"
+    await db.close()
+
+
+async def test_two_processes_make_one_key_for_an_application(database_url):
+    db, first = await opened(database_url)
+    other_db, second = await opened(database_url)
+    await db.transact(lambda tx: first.add_application(tx, "app"))
+    await other_db.transact(lambda tx: second.add_application(tx, "app"))
+    assert second.open_box(PLACE, first.seal(PLACE, b"secret")).reveal() == b"secret"
+    count = Statement("SELECT count(*) FROM data_key WHERE app_id = 'app' AND purpose = 'seal'")
+    row = await db.one(count)
+    assert row[0] == 1
+    await db.close()
+    await other_db.close()
+
+
+async def test_fingerprints_are_keyed_by_application_and_keep_leading_zeros(vault):
+    routing = Secret("222222226")
+    one = vault.fingerprint("app", routing, Secret("0123"))
+    assert one == vault.fingerprint("app", routing, Secret("0123"))
+    assert one != vault.fingerprint("other", routing, Secret("0123"))
+    assert one != vault.fingerprint("app", routing, Secret("123"))
+    assert len(one) == 64
+
+
+async def test_a_secret_cannot_be_shown():
+    secret = Secret("access-sandbox-1")
+    assert "access" not in f"{secret} {secret!r} {secret:>20} {[secret]}"
+    with pytest.raises(TypeError):
+        __import__("pickle").dumps(secret)
+    with pytest.raises(TypeError):
+        __import__("copy").deepcopy(secret)
