@@ -357,9 +357,7 @@ async def test_the_matrix_sees_a_query_without_the_application(gateway, monkeypa
     real = exchange_store.find
 
     async def forgetful(reads, _app_id, exchange_id):
-        owner = next(
-            (app for (app, found) in owners if found == exchange_id), me.client.made["id"]
-        )
+        owner = next((app for (app, found) in owners if found == exchange_id), me.client.made["id"])
         return await real(reads, owner, exchange_id)
 
     owners = [(other.client.made["id"], other.ids["exchanges"])]

@@ -65,12 +65,16 @@ class SessionRequest:
     - `redirect_url`: a URL, or an Android package name (contract 5.8), or None on the web.
     - `grant`: the grant to repair; None for a first consent.
     - `notify_url`: where the partner shall post its notices, or None.
+    - `return_url`, `state`: only for a partner that `ReturnsByRedirect`. Our own address, to which
+      it sends the browser back, and the opaque text it must bring along unchanged.
     """
 
     person: str
     redirect_url: str | None = None
     grant: Grant | None = None
     notify_url: str | None = None
+    return_url: str | None = None
+    state: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,27 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Card:
+    """The one debit card under a grant, as far as anyone may know it: never its number.
+
+    - `external_id`: the partner's id of the stored card. `fingerprint`: the partner's text that is
+      the same for the same card number; secret enough to be hashed before it is stored.
+    - `brand`: `Visa`, `Mastercard`, …, in the partner's spelling. `first_six`: the bin.
+    - `country`: the issuer's, ISO 3166 alpha-2. `kind`: the partner's word, lower case (`debit`).
+    """
+
+    external_id: str
+    fingerprint: Secret[str]
+    brand: str
+    first_six: str
+    last_four: str
+    expiration_month: int
+    expiration_year: int
+    country: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Balance:
     """Balances of one account in cents; `available_cents` may be unknown at the partner.
 
@@ -141,6 +166,22 @@ class Balance:
     available_cents: int | None
     currency: str
     as_of: int
+
+
+ReturnCode = Literal["USER_CANCELLED", "AUTHENTICATION_ERROR", "TEMPORARY_ERROR"]
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a browser brought back from the partner's page: exactly one of `proof`, `error` is set.
+
+    `state` is the text that `SessionRequest.state` gave; nothing in it is believed before its seal
+    was checked. `error` is what the integrator gets to see (contract 7.9).
+    """
+
+    state: str = field(repr=False)
+    proof: Proof | None = None
+    error: ReturnCode | None = None
 
 
 NoticeKind = Literal[
@@ -195,6 +236,11 @@ class DescribesAccounts(Protocol):
 
 
 @runtime_checkable
+class DescribesCards(Protocol):
+    async def read_card(self, grant: Grant) -> Card: ...
+
+
+@runtime_checkable
 class ReadsBalances(Protocol):
     async def read_balance(self, grant: Grant, account_external_id: str) -> Balance: ...
 
@@ -215,15 +261,26 @@ class Notifies(Protocol):
     def translate(self, body: bytes) -> Sequence[Notice]: ...
 
 
+@runtime_checkable
+class ReturnsByRedirect(Protocol):
+    """The partner sends the browser back to us, and we make the exchange (contract 7.9)."""
+
+    def read_return(self, query: Mapping[str, str]) -> Returned:
+        """Read the query of our `return_url`. Raises PartnerUnavailable when it is not readable."""
+        ...
+
+
 CAPABILITIES: Mapping[str, type] = {
     "start a session": StartsSessions,
     "re-authenticate": Reauthenticates,
     "list available connections": ListsConnections,
     "redeem a proof": Redeems,
     "describe accounts": DescribesAccounts,
+    "describe a card": DescribesCards,
     "read balances": ReadsBalances,
     "revoke": Revokes,
     "notify": Notifies,
+    "return by redirect": ReturnsByRedirect,
 }
 
 
@@ -239,6 +296,7 @@ class Manifest:
       connector is made as `Connector(settings, http, clock)`.
     - `settings`: the type of its settings; `live_hosts`: the partner's own base URLs.
     - `proofs`: the kinds of proof it accepts.
+    - `opt_in`: listed only with the setting `compat.{key}` (decisions 17).
     """
 
     key: str
@@ -250,6 +308,7 @@ class Manifest:
     proofs: Sequence[type[Proof]]
     connector: str
     simulator: str | None
+    opt_in: bool = False
 
 
 class Partner(Protocol):
@@ -267,6 +326,10 @@ class Partner(Protocol):
     async def list_accounts(self, grant: Grant) -> Sequence[Account]: ...
     async def read_balance(self, grant: Grant, account_external_id: str) -> Balance: ...
     async def revoke(self, grant: Grant) -> None: ...
+    async def read_card(self, grant: Grant) -> Card: ...
+    async def verify(self, headers: Mapping[str, str], body: bytes) -> bool: ...
+    def translate(self, body: bytes) -> Sequence[Notice]: ...
+    def read_return(self, query: Mapping[str, str]) -> Returned: ...
 
 
 class Partners(Protocol):

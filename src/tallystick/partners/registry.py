@@ -10,7 +10,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
@@ -24,10 +25,13 @@ from tallystick.partners.contract import (
     CAPABILITIES,
     Account,
     Balance,
+    Card,
     Connection,
     Grant,
     Manifest,
+    Notice,
     Proof,
+    Returned,
     SessionRequest,
     SessionStarted,
     Settings,
@@ -95,14 +99,35 @@ class GuardedPartner:
     async def revoke(self, grant: Grant) -> None:
         await self._guard("revoke", self._connector.revoke(grant))
 
+    async def read_card(self, grant: Grant) -> Card:
+        return await self._guard("read_card", self._connector.read_card(grant))
+
+    async def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
+        return await self._guard("verify", self._connector.verify(headers, body))
+
+    def translate(self, body: bytes) -> Sequence[Notice]:
+        with self._guarded("translate"):
+            notices: Sequence[Notice] = self._connector.translate(body)
+            return notices
+
+    def read_return(self, query: Mapping[str, str]) -> Returned:
+        with self._guarded("read_return"):
+            returned: Returned = self._connector.read_return(query)
+            return returned
+
     async def _guard(self, operation: str, call: Awaitable[T]) -> T:
+        with self._guarded(operation):
+            return await call
+
+    @contextmanager
+    def _guarded(self, operation: str) -> Iterator[None]:
         started = time.perf_counter()
         try:
-            return await call
+            yield
         except PartnerError as error:
             self._note(operation, f"{type(error).__name__} {error}", started)
             raise
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             # An answer that is JSON but not what the partner documents. The cause is dropped on
             # purpose: its message may quote the answer, and the answer may hold a token.
             self._note(operation, f"unreadable answer ({type(error).__name__})", started)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -238,10 +239,9 @@ def processor_grant(token: ProcessorToken, now_ms: int) -> Grant:
     """MX documents 60 days but shows `expires_at` null; a time that it states wins."""
     expires_at = now_ms + PROCESSOR_TOKEN_MS
     if isinstance(token.expires_at, str):
-        try:
+        # A date we cannot read is no reason to drop the token: it came only once.
+        with contextlib.suppress(ValueError):
             expires_at = from_iso(token.expires_at)
-        except ValueError:
-            pass  # The token itself is good, and it came only once.
     scope = token.scope if isinstance(token.scope, str) else ""
     return encode_grant(OfProcessor(token.access_token), member_in(scope), expires_at)
 
