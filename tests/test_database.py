@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import pkgutil
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -175,3 +178,18 @@ async def test_a_database_that_is_not_there_is_told(tmp_path):
         await db.open()
     with pytest.raises(ValueError, match="database URL"):
         connect("mysql://x")
+
+
+def test_many_may_open_a_new_file_at_once(tmp_path):
+    """Each switches it to WAL; SQLite tells all but one "locked" without waiting."""
+    for number in range(20):
+        path = str(tmp_path / f"{number}.db")
+        start = threading.Barrier(4)
+
+        def first(path: str = path, start: threading.Barrier = start) -> str:
+            start.wait()
+            with contextlib.closing(open_connection(path)) as db:
+                return db.execute("PRAGMA journal_mode").fetchone()[0]
+
+        with ThreadPoolExecutor(4) as pool:
+            assert {each.result() for each in [pool.submit(first) for _ in range(4)]} == {"wal"}

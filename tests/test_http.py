@@ -356,3 +356,14 @@ def test_many_at_once_over_a_socket(server):
             assert {each.status_code for each in answers} == {401}
 
     asyncio.run(run())
+
+
+async def test_a_scope_that_does_not_exist_cannot_be_withheld(gateway):
+    client = gateway.client()
+    answer = await client.post("/_tallystick/control/applications", json={"withheld": ["custmers"]})
+    assert (answer.status_code, "there is no scope custmers" in answer.text) == (400, True)
+    scope = f"exchange-sessions:{gateway.core.partners.all()[0].manifest.key}"
+    made = await gateway.application(withheld=[scope])
+    path = f"/_tallystick/control/applications/{made.made['id']}"
+    refused = await client.post(path, json={"withheld": [f"{scope}s"]})
+    assert refused.status_code == 400

@@ -208,9 +208,16 @@ def check_partner(found: dict[str, Any], partner: str) -> None:
 
 
 @pytest.mark.node
-def test_the_guard_refuses_other_hosts():
+@pytest.mark.parametrize(
+    "way",
+    [
+        "fetch('http://203.0.113.1/').catch(e => { throw e.cause })",
+        "new Promise(() => new (require('net').Socket)().connect(80, '203.0.113.1'))",
+    ],
+)
+def test_the_guard_refuses_other_hosts(way):
     """The positive control: a client whose base URL was not changed reaches nobody."""
-    script = "fetch('http://203.0.113.1/').catch(e => { console.log(String(e.cause)); })"
+    script = f"{way}.catch(e => console.log(String(e)))"
     done = subprocess.run(
         [node(), "--require", str(NODE / "guard.cjs"), "-e", script],
         capture_output=True, text=True, check=True, timeout=30,
@@ -226,8 +233,18 @@ def snippet(language: str, naming: str) -> str:
     return next(block for block in blocks if naming in block)
 
 
+GUARD = """
+import socket
+resolve = socket.getaddrinfo
+def loopback(host, *args, **kwargs):
+    assert host in ("127.0.0.1", "localhost", "::1", None), f"refused: a look-up of {host}"
+    return resolve(host, *args, **kwargs)
+socket.getaddrinfo = loopback
+"""
+
+
 def test_readme_snippet_for_python(server):
-    code = snippet("python", "dwollav2").replace("http://localhost:7420", server.url)
+    code = GUARD + snippet("python", "dwollav2").replace("http://localhost:7420", server.url)
     code += "\nprint(client.Auth.client().get('/').body['_links']['account']['href'])"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False

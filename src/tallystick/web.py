@@ -11,7 +11,7 @@ import msgspec
 
 from tallystick.body import read
 from tallystick.core import Core, Principal
-from tallystick.errors import ApiError, NotFound
+from tallystick.errors import ApiError, BadRequest, NotFound
 from tallystick.hal import Link, Links, resolve
 from tallystick.ids import as_uuid
 from tallystick.store.idempotency import Claim, Outcome
@@ -33,7 +33,7 @@ class Request:
     path: str
     id: str = ""
     query_string: bytes = b""
-    body: Any = None
+    body: Any = field(default=None, repr=False)
     claim: Claim | None = None
 
     def uuid(self, absent: str | None = None) -> str:
@@ -51,9 +51,14 @@ class Request:
         return read(self.body, shape)
 
     def query(self) -> Mapping[str, Sequence[str]]:
-        """Query parameters, each with all its values. Blank ones are dropped, as the SDKs do."""
+        """Query parameters, each with all its values. Blank ones are dropped, as the SDKs do.
+
+        Raises BadRequest for a NUL, which no text of ours holds and PostgreSQL refuses.
+        """
         found: dict[str, list[str]] = {}
         for name, value in parse_qsl(self.query_string.decode("ascii", "replace")):
+            if "\0" in value:
+                raise BadRequest
             found.setdefault(name, []).append(value)
         return found
 

@@ -4,9 +4,12 @@ const connect = net.Socket.prototype.connect;
 const allowed = new Set(["127.0.0.1", "::1", "localhost", undefined]);
 
 net.Socket.prototype.connect = function (...args) {
-  const options = Array.isArray(args[0]) ? args[0][0] : args[0];
-  if (options && typeof options === "object" && !options.path && !allowed.has(options.host)) {
-    throw new Error(`refused: a connection to ${options.host}`);
+  // Called with options, with (port, host), or by net.connect with all of that in one array.
+  const [first, second] = Array.isArray(args[0]) ? args[0] : args;
+  const options = first && typeof first === "object" ? first : { port: first };
+  const host = options === first ? options.host : typeof second === "string" ? second : undefined;
+  if (!options.path && !allowed.has(host)) {
+    throw new Error(`refused: a connection to ${host}`);
   }
   return connect.apply(this, args);
 };

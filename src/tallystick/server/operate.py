@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tallystick.api import routes
 from tallystick.api.applications import service as applications
 from tallystick.api.applications.store import ApplicationRow
 from tallystick.api.exchange_sessions import service as sessions
@@ -14,10 +15,31 @@ from tallystick.api.reseal import reseal_all
 from tallystick.core import Core
 from tallystick.errors import ConfigurationError, NotFound
 
-create_application = applications.create
-change_application = applications.change
 list_applications = applications.list_all
 list_orphans = exchanges.list_orphans
+
+
+async def create_application(core: Core, **given: Any) -> applications.Created:
+    """Make an application. Raises ConfigurationError, for an unknown scope too."""
+    _check_scopes(core, given.get("withheld", ()))
+    return await applications.create(core, **given)
+
+
+async def change_application(core: Core, app_id: str, **changes: Any) -> None:
+    """Change an application. Raises ConfigurationError, for an unknown scope too."""
+    _check_scopes(core, changes.get("withheld") or ())
+    await applications.change(core, app_id, **changes)
+
+
+def _check_scopes(core: Core, withheld: Iterable[str]) -> None:
+    """A misspelt scope would withhold nothing, and nobody would notice."""
+    known = {route.scope for route in routes() if route.scope is not None}
+    known |= {f"exchange-sessions:{partner.manifest.key}" for partner in core.partners.all()}
+    unknown = sorted(set(withheld) - known)
+    if unknown:
+        raise ConfigurationError(
+            f"there is no scope {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+        )
 
 
 async def provider_session(core: Core, session_id: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -28,7 +29,6 @@ BATCH_MAX = 64
 BUSY_MS = 5_000
 
 _PRAGMAS = """
-PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = ON;
 PRAGMA secure_delete = ON;
@@ -47,7 +47,32 @@ def open_connection(path: str) -> sqlite3.Connection:
         cached_statements=512,
     )
     db.executescript(_PRAGMAS)
+    _write_ahead(db)
+    # SQLite's own knows only ASCII; PostgreSQL folds every letter, and so do we.
+    db.create_function("lower", 1, _lower, deterministic=True)
     return db
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Switch to WAL, which the file remembers.
+
+    Only the first process to open a new file really switches it, and whoever comes meanwhile is
+    told at once that it is locked: SQLite does not call its busy handler for this one.
+    """
+    give_up_at = time.monotonic() + BUSY_MS / 1_000
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 @dataclass(slots=True)

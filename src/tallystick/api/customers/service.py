@@ -233,7 +233,9 @@ def _changed(row: CustomerRow, change: Change) -> Changed:
 
 def _with_status(row: CustomerRow, status: str) -> Changed:
     if status == "reactivated":
-        back = row.status_before or "unverified"
+        # Who was suspended by verification itself was nothing before; activating verifies them.
+        unverified = row.type in ("unverified", "receive-only")
+        back = row.status_before or ("unverified" if unverified else "verified")
         fresh = msgspec.structs.replace(row, status=back, status_before=None)
         return Changed(fresh, ("customer_activated",))
     fresh = msgspec.structs.replace(

@@ -35,8 +35,8 @@ _BY_CORRELATION = Statement(
     "SELECT id FROM customer WHERE app_id = :app_id AND correlation_id = :correlation_id"
 )
 
-# `:search` is empty, or a folded pattern; `:email_folded` empty, or an address; the five statuses
-# are those asked for, or every one there is.
+# `:search` is empty, or a folded pattern; `:email_folded` empty, or an address; the seven statuses
+# are those asked for.
 _MATCHES = (
     " FROM customer WHERE app_id = :app_id"
     " AND (:search = '' OR lower(first_name || ' ' || last_name) LIKE :search ESCAPE '!'"
@@ -53,7 +53,7 @@ _NEWEST = Statement(
 )
 _COUNT_ALL = Statement("SELECT count(*) FROM customer WHERE app_id = :app_id")
 
-STATUSES_MAX = 7
+STATUSES = ("unverified", "verified", "retry", "kba", "document", "suspended", "deactivated")
 
 
 class CustomerRow(msgspec.Struct, frozen=True):
@@ -92,12 +92,14 @@ class Filter(msgspec.Struct, frozen=True):
         escaped = self.search.lower()
         for special in "!%_":
             escaped = escaped.replace(special, f"!{special}")
-        statuses = [*self.statuses[:STATUSES_MAX], *[""] * STATUSES_MAX][:STATUSES_MAX]
         return {
             "search": f"%{escaped}%" if escaped else "",
             "email_folded": self.email.lower(),
             "any_status": 0 if self.statuses else 1,
-            **{f"s{number}": status for number, status in enumerate(statuses)},
+            **{
+                f"s{number}": status if status in self.statuses else ""
+                for number, status in enumerate(STATUSES)
+            },
         }
 
 

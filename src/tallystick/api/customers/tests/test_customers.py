@@ -208,6 +208,22 @@ async def test_listing_searching_and_paging(client):
     assert (await client.get("/customers?limit=x&offset=-1")).json()["total"] == 3
 
 
+async def test_lists_that_are_narrowed_oddly(client):
+    await client.create("/customers", {**ADA, "firstName": "Zoë", "lastName": "Ångström"})
+    assert (await client.get("/customers?search=ZOË ÅNG")).json()["total"] == 1
+    many = "&".join(["status=nonsense"] * 9)
+    assert (await client.get(f"/customers?{many}&status=unverified")).json()["total"] == 1
+    assert (await client.get(f"/customers?{many}")).json()["total"] == 0
+    for name in ("search", "email", "status", "limit"):
+        assert (await client.get(f"/customers?{name}=a%00b")).status_code == 400
+
+
+async def test_somebody_suspended_by_verification_is_activated_as_verified(client):
+    made = await client.create("/customers", {**PERSONAL, "firstName": "suspended"})
+    back = (await client.post(made, json={"status": "reactivated"})).json()
+    assert back["status"] == "verified"
+
+
 async def test_edited_suspended_and_reactivated(client):
     made = await client.create("/customers", ADA)
     assert (await client.post(made, json={"firstName": "Augusta"})).json()["firstName"] == "Augusta"

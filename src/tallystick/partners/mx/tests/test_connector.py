@@ -13,7 +13,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from tallystick.clock import VirtualClock
+from tallystick.clock import HOUR_MS, VirtualClock, from_iso
 from tallystick.partners import contract
 from tallystick.partners.contract import Grant, SessionRequest
 from tallystick.partners.errors import (
@@ -39,6 +39,8 @@ MEMBER = "MBR-7c6f361b-e582-15b6-60c0-358f12466b4b"
 CHECKING = "ACT-06d7f44b-caae-0f6e-1384-01f52e75dcb1"
 PROOF = MxAccount(USER, MEMBER, CHECKING)
 BASE = "https://int-api.mx.com"
+# Twenty minutes after the last aggregation of the transcripts: fresh.
+NOW_MS = from_iso("2026-02-03T17:00:00Z")
 
 
 @pytest.fixture
@@ -59,6 +61,7 @@ class Stage:
             self.script[int(number[1:])]["response"] = answer
         self.requests: list[httpx2.Request] = []
         self.clock = VirtualClock()
+        self.clock.set(NOW_MS)
         http = PartnerHttp(BASE, transport=httpx2.MockTransport(self.answer))
         settings = MxSettings(base_url=BASE, client_id="client", api_key="key", webhook_secret="s")
         self.connector = Connector(settings, http, self.clock)
@@ -117,7 +120,7 @@ async def test_a_session_to_repair():
 async def test_connections_are_the_accounts_with_numbers():
     stage = Stage("find_user", "list_members", "list_account_numbers", "list_accounts")
     found = await stage.partner.list_connections("customer-1")
-    assert [each.name for each in found] == ["Checking", "Savings"]
+    assert [each.name for each in found] == ["MX Bank Checking", "MX Bank Savings"]
     opened = MxAvailableConnection("sealed").opened(found[0].handle)
     assert opened == PROOF
 
@@ -132,7 +135,7 @@ async def test_names_are_unique():
         each["name"] = "Same"
     stage = Stage("find_user", "list_members", "list_account_numbers", "list_accounts", _3=accounts)
     names = [each.name for each in await stage.partner.list_connections("customer-1")]
-    assert names == ["Same", "Same 0002"]
+    assert names == ["MX Bank Same", "MX Bank Same 0002"]
 
 
 async def test_every_page_of_a_list_is_read():
@@ -161,6 +164,35 @@ async def test_a_shared_account_becomes_a_grant_and_describes_itself():
     )
 
 
+async def test_a_stale_balance_is_asked_for_again():
+    _, grant = await held()
+    stage = Stage("read_member", "check_balance", "read_member", "read_account")
+    stage.clock.set(NOW_MS + 3 * HOUR_MS)
+    balance = await stage.partner.read_balance(grant, CHECKING)
+    assert balance.as_of == from_iso("2026-02-03T16:39:14Z")
+    # MX declines to look again: what it knows is the answer, with its own time.
+    stage = Stage("read_member", "check_balance", "read_member", "read_account", _1=refused(403))
+    stage.clock.set(NOW_MS + 3 * HOUR_MS)
+    assert (await stage.partner.read_balance(grant, CHECKING)).as_of == balance.as_of
+
+
+async def test_a_stale_balance_behind_a_code_is_asked_for_again():
+    grant = await Stage("redeem_code").partner.redeem(MxAuthorizationCode("code-1"))
+    stage = Stage("read_payment_account", "check_payment_balance", "read_payment_account")
+    stage.clock.set(NOW_MS + 3 * HOUR_MS)
+    assert (await stage.partner.read_balance(grant, CHECKING)).current_cents == 100_021
+
+
+@pytest.mark.parametrize("amount", [1e400, -1e400, 1e30, 0.001, "NaN", [], {}])
+async def test_a_balance_that_is_no_amount(amount):
+    _, grant = await held()
+    answer = transcript("read_account")["response"]
+    answer["json"]["account"]["balance"] = amount
+    stage = Stage("read_member", "read_account", _1=answer)
+    with pytest.raises(PartnerUnavailable):
+        await stage.partner.read_balance(grant, CHECKING)
+
+
 async def test_a_code_becomes_a_grant():
     stage = Stage("redeem_code")
     grant = await stage.partner.redeem(MxAuthorizationCode("code-1"))
@@ -187,8 +219,12 @@ async def test_a_code_that_mx_does_not_take(status):
             (each, ConsentLost)
             for each in ("DENIED", "LOCKED", "CHALLENGED", "EXPIRED", "PREVENTED")
         ),
-        *((each, GrantRevoked) for each in ("DISCONNECTED", "CLOSED", "DISCONTINUED")),
-        *((each, PartnerUnavailable) for each in ("FAILED", "DEGRADED", "something new")),
+        *((each, GrantRevoked) for each in ("CLOSED", "DISCONTINUED")),
+        *(
+            (each, PartnerUnavailable)
+            for each in ("FAILED", "DEGRADED", "DISCONNECTED", "something new", None)
+        ),
+        ("DISABLED", PartnerRefused),
     ],
 )
 async def test_a_member_that_does_not_work(status, error):

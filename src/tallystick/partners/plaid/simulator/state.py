@@ -145,11 +145,9 @@ class State:
     def repair_item(self, item: Document, holdings: list[Holding] | None) -> None:
         """Update mode is done: the login works again; `holdings` are the accounts newly chosen.
 
-        An account that was shared before keeps its id. LOGIN_REPAIRED is posted when the Item had
-        asked for a login. That is our reading, and kinder than Plaid's: its document has it for a
-        repair made outside of the client's own update mode, and says nothing of the others.
+        An account that was shared before keeps its id. Nothing is posted: Plaid has LOGIN_REPAIRED
+        for a repair made outside of the client's own update mode.
         """
-        was_broken = self.item_error(item) is not None
         item["login_required"] = False
         item["login_at"] = self.now_ms()
         if holdings is not None:
@@ -159,8 +157,6 @@ class State:
                 for one in holdings
             ]
         self._keep(item)
-        if was_broken:
-            self.notices.tell_item(item, "LOGIN_REPAIRED")
 
     def set_webhook(self, item: Document, webhook: str | None) -> None:
         item["webhook"] = webhook

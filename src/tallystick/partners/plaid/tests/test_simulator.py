@@ -281,7 +281,7 @@ def test_a_reset_login_asks_for_update_mode_which_repairs_it(stage):
     assert stage.call("/item/get", access_token=access)["item"]["error"] is None
     accounts = stage.call("/accounts/get", access_token=access)["accounts"]
     assert accounts[0]["account_id"] == account
-    assert [told["webhook_code"] for told in stage.told()] == ["ERROR", "LOGIN_REPAIRED"]
+    assert [told["webhook_code"] for told in stage.told()] == ["ERROR"]
     assert {told["item_id"] for told in stage.told()} == {item_id}
 
 
