@@ -186,7 +186,7 @@ async def in_process(folder: Path, database_url: str, **flags: Any) -> AsyncIter
     process = Process(
         settings,
         clock=clock,
-        mounts=lambda core: sandbox_mounts(settings, core),
+        mounts=lambda core: sandbox_mounts(settings, core, transport("")),
         transport=transport,
     )
     async with process.running() as core:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import httpx2
+
 from tallystick.clock import VirtualClock
 from tallystick.core import Core
 from tallystick.errors import ConfigurationError
@@ -15,10 +17,16 @@ from tallystick.server.app import App
 from tallystick.server.config import Settings
 
 
-def sandbox_mounts(settings: Settings, core: Core) -> Mapping[str, App]:
+def sandbox_mounts(
+    settings: Settings, core: Core, transport: httpx2.AsyncBaseTransport | None = None
+) -> Mapping[str, App]:
     """`/_partners` and `/_tallystick/control`, on the core's clock and entropy."""
     sandbox = host.Sandbox(
-        f"{settings.data_dir}/sandbox.db", core.clock, core.entropy, seed=settings.seed
+        f"{settings.data_dir}/sandbox.db",
+        core.clock,
+        core.entropy,
+        seed=settings.seed,
+        transport=transport,
     )
     if not isinstance(core.clock, VirtualClock):
         raise ConfigurationError("the sandbox needs a clock that can be moved")

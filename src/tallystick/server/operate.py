@@ -10,6 +10,7 @@ from tallystick.api import routes
 from tallystick.api.applications import service as applications
 from tallystick.api.applications.store import ApplicationRow
 from tallystick.api.exchange_sessions import service as sessions
+from tallystick.api.exchange_sessions.service import is_redirect_url
 from tallystick.api.exchanges import service as exchanges
 from tallystick.api.reseal import reseal_all
 from tallystick.core import Core
@@ -17,17 +18,21 @@ from tallystick.errors import ConfigurationError, NotFound
 
 list_applications = applications.list_all
 list_orphans = exchanges.list_orphans
+resolve_orphan = exchanges.resolve_orphan
+list_exchanges = exchanges.list_every
 
 
 async def create_application(core: Core, **given: Any) -> applications.Created:
     """Make an application. Raises ConfigurationError, for an unknown scope too."""
     _check_scopes(core, given.get("withheld", ()))
+    _check_redirects(given.get("redirect_urls", ()))
     return await applications.create(core, **given)
 
 
 async def change_application(core: Core, app_id: str, **changes: Any) -> None:
     """Change an application. Raises ConfigurationError, for an unknown scope too."""
     _check_scopes(core, changes.get("withheld") or ())
+    _check_redirects(changes.get("redirect_urls") or ())
     await applications.change(core, app_id, **changes)
 
 
@@ -39,6 +44,15 @@ def _check_scopes(core: Core, withheld: Iterable[str]) -> None:
     if unknown:
         raise ConfigurationError(
             f"there is no scope {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+        )
+
+
+def _check_redirects(urls: Iterable[str]) -> None:
+    wrong = [url for url in urls if not is_redirect_url(url)]
+    if wrong:
+        raise ConfigurationError(
+            f"{', '.join(map(repr, wrong))}: a redirect URL is an https URL without user or "
+            "fragment, http only on this machine, or an Android package name"
         )
 
 
