@@ -26,7 +26,7 @@ from tallystick.partners.flinks.messages import Pair
 from tallystick.partners.http import Answer, PartnerHttp
 
 _CODE = re.compile(r"[A-Z][A-Z_]{1,63}", re.ASCII)
-_REQUEST_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
+_REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 # In Flinks' table of error codes these come with a 4xx and yet only mean: not now.
 _LATER = frozenset({"RETRY_LATER", "TOO_MANY_REQUESTS", "CONCURRENT_SESSION", "CARD_IN_USE"})
@@ -58,13 +58,13 @@ class FlinksWire:
             raise PartnerUnavailable(error.code, acted=False) from None
         if answer.status == 200:
             return answer.body
-        raise _refusal(answer, redeeming=redeeming)
+        raise _refusal(answer, pair, redeeming=redeeming)
 
 
-def _refusal(answer: Answer, *, redeeming: bool) -> PartnerError:
+def _refusal(answer: Answer, pair: Pair, *, redeeming: bool) -> PartnerError:
     body = answer.body if isinstance(answer.body, dict) else {}
-    code = _word(body.get("FlinksCode"), _CODE) or f"HTTP_{answer.status}"
-    request_id = _word(body.get("RequestId"), _REQUEST_ID)
+    code = _word(body.get("FlinksCode"), _CODE, pair) or f"HTTP_{answer.status}"
+    request_id = _word(body.get("RequestId"), _REQUEST_ID, pair)
     later = answer.status < 400 or answer.status == 429 or answer.status >= 500
     if later or code in _LATER:
         # 202 is among them: Flinks is still collecting the login's data (OPERATION_PENDING).
@@ -75,6 +75,8 @@ def _refusal(answer: Answer, *, redeeming: bool) -> PartnerError:
     return PartnerRefused(code, request_id=request_id)
 
 
-def _word(value: object, form: re.Pattern[str]) -> str | None:
-    """An error code or id as it may stand in a log: never a text that Flinks merely repeats."""
-    return value if isinstance(value, str) and form.fullmatch(value) else None
+def _word(value: object, form: re.Pattern[str], pair: Pair) -> str | None:
+    """An error code or id as it may stand in a log: never a secret that Flinks merely repeats."""
+    if not isinstance(value, str) or value in (pair.auth_secret, pair.access_token):
+        return None
+    return value if form.fullmatch(value) else None

@@ -64,16 +64,12 @@ class Connect:
         token = query.get("authorizeToken")
         good = token is None or self._state.use_authorize_token(token)
         chosen = request.path_params.get("institution") == INSTITUTION
-        visit = {"id": self._state.new_id(), "tag": look["tag"]}
-        self._state.shelf.put("visit", visit["id"], visit)
         boot = {
-            "token": visit["id"],
-            "good": good,
+            "token": self._state.new_visit(look["tag"]) if good else None,
             "chosen": chosen,
             "institutions": [{"code": INSTITUTION, "name": INSTITUTION_NAME}]
             if look["demo"] or chosen
             else [],
-            "institution": INSTITUTION,
             "result": f"{kit.base_url(request)}/v2/Result/{INSTITUTION}?demo=true",
             **look,
         }
@@ -107,7 +103,7 @@ class Connect:
     async def answer(self, request: Request) -> Response:
         visit = self._enter(request)
         given = text(await read_object(request), "answer")
-        if "session" not in visit:
+        if visit["session"] is None:
             raise no_session()
         session = self._state.session(visit["session"])
         session = self._state.answer(session, {session["asked"]: [given]})

@@ -1,7 +1,7 @@
 """Flinks Capital, the dummy institution, and the people who bank there.
 
 Names, password, questions and errors are Flinks' ("Test users"); `jane_doe_2_accounts` has a US
-routing number (Dwolla, integration examples). What the accounts hold is ours.
+routing number (Dwolla, integration examples). `test_pending` and what the accounts hold are ours.
 """
 
 from __future__ import annotations

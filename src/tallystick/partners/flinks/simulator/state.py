@@ -168,7 +168,7 @@ class State:
     def _enrol(self, username: str) -> Document:
         """A new login. The numbers depend on the name alone; each login has its own ids."""
         now = self.kit.clock.now_ms()
-        login = {
+        login: Document = {
             "id": self.new_id(),
             "username": username,
             "refreshed_at": now,
@@ -184,7 +184,7 @@ class State:
                 available_cents=holding.available_cents,
                 current_cents=holding.current_cents,
             )
-            account = {
+            account: Document = {
                 "id": self.new_id(),
                 "login_id": login["id"],
                 "title": holding.title,
@@ -201,6 +201,12 @@ class State:
 
     # Sharing
 
+    def new_visit(self, tag: str | None) -> str:
+        """The token of one opened Connect page."""
+        visit = {"id": self.new_id(), "tag": tag, "session": None}
+        self.shelf.put("visit", str(visit["id"]), visit)
+        return str(visit["id"])
+
     def new_authorize_token(self) -> str:
         token = self.new_id()
         expires_at = self.kit.clock.now_ms() + AUTHORIZE_TOKEN_MS
@@ -215,7 +221,7 @@ class State:
 
     def new_partner(self, name: str, customer: str) -> Document:
         """An AuthSecret for one partner; `id` is the PermissionId that takes it back."""
-        partner = {
+        partner: Document = {
             "id": self.new_id(),
             "secret": base62(self.kit.entropy, 43),
             "name": name,
@@ -242,7 +248,7 @@ class State:
         """The AccessToken of an account: a new one, or the same for another thirty days."""
         self.account(self.login(login_id)["id"], account_id)
         known = self.shelf.all("access_token", login_id=login_id, account_id=account_id)
-        token = known[0] if known else {"id": self.new_id(), "login_id": login_id}
+        token: Document = known[0] if known else {"id": self.new_id(), "login_id": login_id}
         now = self.kit.clock.now_ms()
         token |= {"account_id": account_id, "made_at": now, "expires_at": now + ACCESS_TOKEN_MS}
         self.shelf.put("access_token", token["id"], token)

@@ -12,12 +12,12 @@
   const WRONG_ANSWER = "INVALID_SECURITY_RESPONSE";
 
   let step = "consent";
-  let institution = boot.institutions.find(({ code }) => code === boot.institution) ?? null;
+  let institution = boot.chosen ? boot.institutions[0] : null;
   let login = null;
 
   // The host's address is not known here; the messages carry ids and step names only.
   const post = (name, more = {}) => {
-    const about = institution && step !== "consent" ? { institution: institution.code } : {};
+    const about = institution ? { institution: institution.code } : {};
     window.parent.postMessage({ step: name, ...about, ...more }, "*");
   };
 
@@ -34,7 +34,8 @@
     return said;
   };
 
-  const canGoBack = () => boot.backEnable && (step === "mfa" || (step === "credential" && !boot.chosen));
+  const canGoBack = () =>
+    boot.backEnable && (step === "mfa" || (step === "credential" && !boot.chosen));
 
   const go = (next) => {
     step = next;
@@ -51,6 +52,7 @@
   // Consent and bank
 
   const selectBank = () => {
+    institution = null;
     go("institutions");
     post("COMPONENT_LOAD_INSTITUTION_SELECTOR");
     listBanks();
@@ -175,7 +177,11 @@
     post("REDIRECT", { url: url.href, loginId: login.loginId, ...chosen, ...tagged });
     go("done");
     if (!boot.redirectUrl || boot.jsRedirect) return;
-    (boot.innerRedirect ? window : window.top).location.assign(url.href);
+    try {
+      (boot.innerRedirect ? window : window.top).location.assign(url.href);
+    } catch {
+      // The browser or the host forbids it; the host has the message.
+    }
   };
 
   // Wiring
@@ -209,7 +215,7 @@
 
   wire();
   post("APP_MOUNTED");
-  if (!boot.good) {
+  if (!boot.token) {
     step = "expired";
     show(step, { focus: false });
     post("TOKEN_INVALID");
