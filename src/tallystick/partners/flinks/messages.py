@@ -81,6 +81,7 @@ class Detail(Message, frozen=True):
     login_id: str | None = None
     login: Login | None = None
     institution: str | None = None
+    institution_name: str | None = None
 
 
 class Shared(Message, frozen=True):
@@ -136,7 +137,8 @@ def decode_grant(grant: Grant) -> Pair:
 
 def us_accounts(detail: Detail) -> Sequence[Account]:
     """The checking and savings accounts that ACH can reach; Canadian ones are left out."""
-    found = (_account(shown, detail.institution or "") for shown in detail.accounts)
+    institution = detail.institution_name or detail.institution or ""
+    found = (_account(shown, institution) for shown in detail.accounts)
     return [account for account in found if account is not None]
 
 

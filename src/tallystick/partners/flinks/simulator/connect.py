@@ -77,7 +77,7 @@ class Connect:
             PAGES,
             "connect.html",
             boot=json.dumps(boot),
-            asker=query.get("customerName", "")[:80] or "This application",
+            asker=query.get("customerName", "")[:80],
             header=look["headerEnable"],
             theme=_theme(query),
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tallystick.clock import DAY_MS, to_iso
-from tallystick.partners.flinks.simulator.fixtures import INSTITUTION, INSTITUTION_NAME, MESSAGES
+from tallystick.partners.flinks.simulator.fixtures import INSTITUTION, MESSAGES
 from tallystick.partners.flinks.simulator.state import Document
 
 _TYPES = {"checking": "Chequing", "savings": "Savings"}
@@ -126,7 +126,7 @@ def show_accounts(session: Document, login: Document, shown: list[Any]) -> dict[
         "Accounts": shown,
         "Login": show_login(login),
         "Institution": INSTITUTION,
-        "InstitutionName": INSTITUTION_NAME,
+        "InstitutionName": INSTITUTION,
         "RequestId": session["id"],
         **({"Tag": session["tag"]} if session["tag"] else {}),
     }
