@@ -59,6 +59,8 @@ class Connect:
 
     async def open(self, request: Request) -> Response:
         """The page. An authorize token may be left out, but one that is given must be good."""
+        if request.method == "HEAD":  # a look without a page must not use a token up
+            return Response(media_type="text/html")
         kit, query = self._state.kit, request.query_params
         look = read_look(query)
         token = query.get("authorizeToken")

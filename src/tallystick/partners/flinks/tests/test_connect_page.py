@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx2
 import pytest
@@ -354,8 +354,9 @@ def test_where_the_person_lands(framed: Seat, query: str, goes: str | None) -> N
     expect(where.get_by_text("You can close this page.")).to_be_visible()
 
 
-def test_only_web_addresses_are_gone_to(framed: Seat) -> None:
-    framed.open("demo=true&redirectUrl=javascript:alert(1)")
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "http://", "https://[", "//shop"])
+def test_only_web_addresses_are_gone_to(framed: Seat, address: str) -> None:
+    framed.open(f"demo=true&redirectUrl={quote(address)}")
     framed.walk()
     assert framed.wait("REDIRECT")["url"].startswith(framed.url)
     expect(framed.see("step-done")).to_be_visible()
@@ -365,6 +366,7 @@ def test_an_authorize_token_opens_one_page(framed: Seat, served: tuple[Stage, st
     with httpx2.Client(base_url=f"{framed.url}{PREFIX}{BANKING}") as client:
         made = client.post("/GenerateAuthorizeToken", headers={"flinks-auth-key": "sandbox"})
     token = made.json()["AuthorizeToken"]
+    httpx2.head(f"{framed.url}{PREFIX}/v2/?authorizeToken={token}").raise_for_status()
     framed.open(f"demo=true&authorizeToken={token}")
     expect(framed.see("step-consent")).to_be_visible()
     framed.open(f"demo=true&authorizeToken={token}")

@@ -11,6 +11,9 @@
   const WRONG_CREDENTIAL = new Set(["INVALID_USERNAME", "INVALID_PASSWORD", "INVALID_LOGIN"]);
   const WRONG_ANSWER = "INVALID_SECURITY_RESPONSE";
 
+  // What the host calls an address may still be none.
+  const landing = URL.canParse(boot.redirectUrl) ? boot.redirectUrl : null;
+
   let step = "consent";
   let institution = boot.chosen ? boot.institutions[0] : null;
   let login = null;
@@ -171,12 +174,12 @@
   const finish = (accountId) => {
     const chosen = accountId ? { accountId } : {};
     const tagged = boot.tag ? { tag: boot.tag } : {};
-    const url = new URL(boot.redirectUrl ?? boot.result);
+    const url = new URL(landing ?? boot.result);
     const found = { loginId: login.loginId, ...chosen, institution: institution.code, ...tagged };
     for (const [name, value] of Object.entries(found)) url.searchParams.set(name, value);
     post("REDIRECT", { url: url.href, loginId: login.loginId, ...chosen, ...tagged });
     go("done");
-    if (!boot.redirectUrl || boot.jsRedirect) return;
+    if (!landing || boot.jsRedirect) return;
     try {
       (boot.innerRedirect ? window : window.top).location.assign(url.href);
     } catch {
