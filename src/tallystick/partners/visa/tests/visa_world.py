@@ -24,15 +24,19 @@ from tallystick.sandbox.kit import ASSETS, ASSETS_URL, Kit, Shelf, open_shelves
 from tallystick.secret import Secret
 
 PREFIX = "/_partners/visa"
-BASE = f"http://127.0.0.1:7420{PREFIX}"
-RETURN = "http://127.0.0.1:7420/redirect/visa"
+ORIGIN = "http://127.0.0.1:7420"
+RETURN = f"{ORIGIN}/redirect/visa"
 PERSON = "person-5f2a"
 
 
 class World:
     """`sent` has every notice: address, body, headers."""
 
-    def __init__(self, path: str = ":memory:", webhook_secret: str | None = None) -> None:
+    def __init__(
+        self, path: str = ":memory:", *, origin: str = ORIGIN, webhook_secret: str | None = None
+    ) -> None:
+        base = f"{origin}{PREFIX}"
+        self.return_url = f"{origin}/redirect/visa"
         self.clock = VirtualClock()
         self.sent: list[tuple[str, bytes, dict[str, str]]] = []
         kit = Kit(
@@ -51,19 +55,20 @@ class World:
             ]
         )
         transport = httpx2.ASGITransport(app=self.app)
-        self.client = httpx2.AsyncClient(transport=transport, base_url=BASE)
-        self.calls: list[str] = []
+        self.client = httpx2.AsyncClient(transport=transport, base_url=base)
         settings = VisaSettings(
-            base_url=BASE,
+            base_url=base,
             client_id="sandbox",
             client_secret="sandbox",
             webhook_secret=webhook_secret,
         )
-        http = FormHttp(BASE, transport=httpx2.ASGITransport(app=self.app))
+        http = FormHttp(base, transport=httpx2.ASGITransport(app=self.app))
         self.partner = GuardedPartner(PARTNER, Connector(settings, http, self.clock))
 
     def request(self, **more: Any) -> SessionRequest:
-        return SessionRequest(PERSON, **{"return_url": RETURN, "state": "opaque-state", **more})
+        return SessionRequest(
+            PERSON, **{"return_url": self.return_url, "state": "opaque-state", **more}
+        )
 
     async def complete(self, href: str, **how: Any) -> str:
         """Where the browser goes after the page at `href`."""
@@ -76,13 +81,12 @@ class World:
         return self.read(await self.complete(started.href.reveal(), **how))
 
     def read(self, address: str) -> Returned:
-        assert address.startswith(RETURN)
+        assert address.startswith(self.return_url)
         return self.partner.read_return(dict(parse_qsl(urlsplit(address).query)))
 
     async def linked(self, person: str = PERSON, **how: Any) -> Grant:
-        started = await self.partner.start_session(
-            SessionRequest(person, return_url=RETURN, state="s")
-        )
+        request = SessionRequest(person, return_url=self.return_url, state="s")
+        started = await self.partner.start_session(request)
         returned = self.read(await self.complete(started.href.reveal(), **how))
         return await self.partner.redeem(returned.proof.opened(Secret(person)))
 
