@@ -39,7 +39,7 @@ from tallystick.partners.visa.wire import TinkWire, refusal
 # Tink publishes no lifetime of a code; ten minutes is our reading.
 CODE_MS = 10 * MINUTE_MS
 
-# How long to wait between two looks at a balance refresh; then the old balance is the answer.
+# How long to wait before each look at a balance refresh; then the old balance is the answer.
 WAITS_S = (0.2, 0.5, 1.0, 2.0)
 
 
@@ -184,11 +184,11 @@ class Connector:
             answer = await self._wire.call("POST", path, token, json={"accountId": account})
             refresh = self._wire.read(answer, tink.Refresh, gone=PartnerRefused)
             for wait_s in WAITS_S:
+                await asyncio.sleep(wait_s)
                 answer = await self._wire.call("GET", f"{path}/{refresh.balance_refresh_id}", token)
                 status = self._wire.read(answer, tink.RefreshStatus, gone=PartnerRefused)
                 if (outcome := tink.outcome_of(status)) != "busy":
                     return outcome
-                await asyncio.sleep(wait_s)
         except (PartnerRefused, PartnerUnavailable):
             return "busy"
         return "busy"

@@ -31,6 +31,14 @@ class VisaSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     link_url: Text | None = None
     webhook_secret: Text | None = None
 
+    def __post_init__(self) -> None:
+        """Plain http is only good enough for the pages where Tink itself is spoken to so."""
+        if self.link_url and urlsplit(self.link_url).scheme not in {
+            "https",
+            urlsplit(self.base_url).scheme,
+        }:
+            raise ValueError("link_url must be an https URL")
+
     def link_base(self) -> str:
         """The address of the connect pages, without a trailing slash."""
         host = urlsplit(self.base_url).hostname or ""

@@ -59,7 +59,12 @@ class Visits:
         return self._open(request, renews=True)
 
     def _open(self, request: Request, *, renews: bool) -> Response:
-        """The code must not stay in the address bar, hence a redirect."""
+        """The code must not stay in the address bar, hence a redirect.
+
+        Whoever only looks at where a link leads (HEAD) does not use it up.
+        """
+        if request.method == "HEAD":
+            return Response(headers=_PRIVATE)
         return self._next(Journey.begin(self._state, request.query_params, renews=renews))
 
     def _next(self, journey: Journey) -> Response:

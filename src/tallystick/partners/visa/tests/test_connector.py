@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
+import msgspec
 import pytest
 
 from tallystick.partners.contract import SessionRequest
@@ -16,6 +17,7 @@ from tallystick.partners.errors import (
     PartnerUnavailable,
     ProofRejected,
 )
+from tallystick.partners.registry import read_settings
 from tallystick.partners.visa import PARTNER, connector, link
 from tallystick.partners.visa.settings import VisaSettings
 from tallystick.partners.visa.tests.visa_stage import (
@@ -128,6 +130,13 @@ async def test_refusal_at_the_door_says_so():
 )
 def test_where_the_pages_are(settings, expected):
     assert VisaSettings(client_id="a", client_secret="b", **settings).link_base() == expected
+
+
+@pytest.mark.parametrize("link_url", ["http://link.example", "javascript:1", "link.example", ""])
+def test_pages_are_not_on_plain_http(link_url):
+    given = {"base_url": BASE, "client_id": "a", "client_secret": "b", "link_url": link_url}
+    with pytest.raises(msgspec.ValidationError):
+        read_settings(PARTNER, given)
 
 
 def test_manifest():

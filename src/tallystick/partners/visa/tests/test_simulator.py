@@ -377,6 +377,12 @@ async def test_bank_may_be_chosen_in_the_address(world):
     assert "Log in at Demo Bank" in answer.text
 
 
+async def test_looking_at_an_address_does_not_use_it_up(world):
+    href = await link(world)
+    assert (await world.client.head(href)).status_code == 200
+    assert (await world.client.get(href)).status_code == 303
+
+
 async def test_steps_out_of_order(world):
     answer = await world.client.get(await link(world))
     here = answer.headers["location"].removeprefix("/_partners/visa")
