@@ -81,12 +81,7 @@ class TinkWire:
         self, path: str, form: Mapping[str, str], token: str | None = None
     ) -> Answer:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return await self._http.call(
-            "POST",
-            path,
-            form=form,  # type: ignore[call-arg]  # until `PartnerHttp` sends forms
-            headers=headers,
-        )
+        return await self._http.call("POST", path, form=form, headers=headers)
 
     async def call(
         self,

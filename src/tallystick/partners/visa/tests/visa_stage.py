@@ -11,12 +11,12 @@ import httpx2
 
 from tallystick.clock import VirtualClock, from_iso
 from tallystick.partners.contract import Grant, SessionRequest
+from tallystick.partners.http import PartnerHttp
 from tallystick.partners.registry import GuardedPartner
 from tallystick.partners.visa import PARTNER
 from tallystick.partners.visa.connector import Connector
 from tallystick.partners.visa.proof import VisaReport
 from tallystick.partners.visa.settings import VisaSettings
-from tallystick.partners.visa.tests.visa_forms import FormHttp
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
 BASE = "https://api.us.tink.com"
@@ -61,7 +61,7 @@ class Stage:
         self.clock = VirtualClock()
         self.clock.freeze()
         self.clock.set(from_iso("2024-11-21T12:00:00Z"))
-        http = FormHttp(BASE, transport=httpx2.MockTransport(self._answer), deadline_s=5.0)
+        http = PartnerHttp(BASE, transport=httpx2.MockTransport(self._answer), deadline_s=5.0)
         settings = VisaSettings(
             base_url=BASE, client_id="8f1c0a2b4d6e4f708192a3b4c5d6e7f8", client_secret=CLIENT_SECRET
         )

@@ -14,12 +14,12 @@ from starlette.staticfiles import StaticFiles
 from tallystick.clock import VirtualClock
 from tallystick.ids import SeededEntropy
 from tallystick.partners.contract import Grant, Returned, SessionRequest
+from tallystick.partners.http import PartnerHttp
 from tallystick.partners.registry import GuardedPartner
 from tallystick.partners.visa import PARTNER
 from tallystick.partners.visa.connector import Connector
 from tallystick.partners.visa.settings import VisaSettings
 from tallystick.partners.visa.simulator.app import create
-from tallystick.partners.visa.tests.visa_forms import FormHttp
 from tallystick.sandbox.kit import ASSETS, ASSETS_URL, Kit, Shelf, open_shelves
 from tallystick.secret import Secret
 
@@ -62,7 +62,7 @@ class World:
             client_secret="sandbox",
             webhook_secret=webhook_secret,
         )
-        http = FormHttp(base, transport=httpx2.ASGITransport(app=self.app))
+        http = PartnerHttp(base, transport=httpx2.ASGITransport(app=self.app))
         self.partner = GuardedPartner(PARTNER, Connector(settings, http, self.clock))
 
     def request(self, **more: Any) -> SessionRequest:
