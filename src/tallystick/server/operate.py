@@ -13,13 +13,15 @@ from tallystick.api.exchange_sessions import service as sessions
 from tallystick.api.exchange_sessions.service import is_redirect_url
 from tallystick.api.exchanges import service as exchanges
 from tallystick.api.reseal import reseal_all
+from tallystick.clock import to_iso
 from tallystick.core import Core
 from tallystick.errors import ConfigurationError, NotFound
 
 list_applications = applications.list_all
+ROWS_AT_ONCE = 500
+
 list_orphans = exchanges.list_orphans
 resolve_orphan = exchanges.resolve_orphan
-list_exchanges = exchanges.list_every
 
 
 async def create_application(core: Core, **given: Any) -> applications.Created:
@@ -73,6 +75,45 @@ async def provider_session(core: Core, session_id: str) -> tuple[str, str]:
         handle = provider.token or provider.href or data.get("id", "")
         return shown.partner.manifest.key, handle
     raise NotFound
+
+
+async def list_exchanges(core: Core) -> Sequence[dict[str, Any]]:
+    """How every exchange of every application is, oldest first."""
+    found: list[dict[str, Any]] = []
+    after = ""
+    while rows := await exchanges.list_every(core, after, ROWS_AT_ONCE):
+        found += [_health(row) for row in rows]
+        after = rows[-1].id
+    return found
+
+
+async def check_exchange(core: Core, exchange_id: str) -> dict[str, Any]:
+    """Ask the partner now; how the exchange then is. Raises NotFound."""
+    return _health(await exchanges.check_any(core, exchange_id))
+
+
+async def drive_exchange(core: Core, exchange_id: str, verb: str) -> dict[str, Any]:
+    """Put an exchange into a state without its partner, for the sandbox. Raises NotFound."""
+    return _health(await exchanges.drive_any(core, exchange_id, verb))
+
+
+def _health(row: exchanges.Held) -> dict[str, Any]:
+    """As an operator sees it: nothing that is sealed, nothing that names a person."""
+    return {
+        "id": row.id,
+        "application": row.app_id,
+        "partner": row.partner_key,
+        "status": row.status,
+        "cause": row.cause,
+        "code": row.cause_code,
+        "since": _iso(row.cause_at),
+        "deadline": _iso(row.deadline_at),
+        "last_seen_well": _iso(row.seen_well_at),
+    }
+
+
+def _iso(at_ms: int | None) -> str | None:
+    return None if at_ms is None else to_iso(at_ms)
 
 
 async def rotate_keys(core: Core) -> Sequence[dict[str, Any]]:
