@@ -26,6 +26,7 @@ from tallystick.api.exchanges.grants import open_grant
 from tallystick.api.exchanges.store import ExchangeRow
 from tallystick.clock import DAY_MS, MINUTE_MS
 from tallystick.core import Core
+from tallystick.errors import NotFound
 from tallystick.partners.contract import (
     DescribesAccounts,
     DescribesCards,
