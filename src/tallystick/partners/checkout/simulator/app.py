@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
@@ -21,6 +22,7 @@ from tallystick.partners.checkout.simulator.control import Control
 from tallystick.partners.checkout.simulator.errors import Refusal
 from tallystick.partners.checkout.simulator.flow import Flow
 from tallystick.partners.checkout.simulator.gate import (
+    Body,
     check_public_key,
     check_secret_key,
     read_object,
@@ -33,8 +35,18 @@ from tallystick.partners.checkout.simulator.state import State
 from tallystick.partners.checkout.simulator.workflows import Workflows
 from tallystick.sandbox.kit import Kit
 
-# Takes the request and the members of its path, gives status and body, or raises Refusal.
-Endpoint = Callable[[Request, str], Awaitable[tuple[int, Any]]]
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that may be answered: the id in its path, its JSON object, our own address."""
+
+    id: str
+    body: Body
+    base_url: str
+
+
+# Gives the body of the answer, None for an empty one, or raises Refusal.
+Endpoint = Callable[[Call], Any]
 
 _MEDIA_TYPE = "application/json; charset=utf-8"
 _VERSION = "1.0.0-tallystick"
@@ -66,85 +78,52 @@ def create(kit: Kit) -> Starlette:
 
 def _routes(kit: Kit, state: State, payments: Payments) -> list[Route]:
     sessions, instruments, workflows = Sessions(state), Instruments(state), Workflows(state)
-
-    async def create_session(request: Request, _id: str) -> tuple[int, Any]:
-        return 201, sessions.create(await _from_server(request), kit.base_url(request))
-
-    async def create_token(request: Request, _id: str) -> tuple[int, Any]:
-        return 201, payments.create_token(await read_object(request))
-
-    async def pay(request: Request, session_id: str) -> tuple[int, Any]:
-        return 201, payments.pay(session_id, await read_object(request))
-
-    async def show_payment(request: Request, payment_id: str) -> tuple[int, Any]:
-        return 200, payments.show(payment_id, kit.base_url(request))
-
-    async def show_actions(_request: Request, payment_id: str) -> tuple[int, Any]:
-        return 200, payments.show_actions(payment_id)
-
-    async def create_instrument(request: Request, _id: str) -> tuple[int, Any]:
-        return 201, instruments.create(await _from_server(request))
-
-    async def show_instrument(_request: Request, instrument_id: str) -> tuple[int, Any]:
-        return 200, instruments.show(instrument_id)
-
-    async def change_instrument(request: Request, instrument_id: str) -> tuple[int, Any]:
-        return 200, instruments.change(instrument_id, await _from_server(request))
-
-    async def delete_instrument(_request: Request, instrument_id: str) -> tuple[int, Any]:
-        instruments.delete(instrument_id)
-        return 204, None
-
-    async def describe(request: Request, _id: str) -> tuple[int, Any]:
-        return 200, instruments.describe(await _from_server(request))
-
-    async def create_workflow(request: Request, _id: str) -> tuple[int, Any]:
-        return 201, workflows.create(await _from_server(request))
-
-    async def list_workflows(_request: Request, _id: str) -> tuple[int, Any]:
-        return 200, workflows.list()
-
-    async def delete_workflow(_request: Request, workflow_id: str) -> tuple[int, Any]:
-        workflows.delete(workflow_id)
-        return 204, None
-
-    secret: list[tuple[str, str, Endpoint]] = [
-        ("POST", "/payment-sessions", create_session),
-        ("GET", "/payments/{id}", show_payment),
-        ("GET", "/payments/{id}/actions", show_actions),
-        ("POST", "/instruments", create_instrument),
-        ("GET", "/instruments/{id}", show_instrument),
-        ("PATCH", "/instruments/{id}", change_instrument),
-        ("DELETE", "/instruments/{id}", delete_instrument),
-        ("POST", "/metadata/card", describe),
-        ("POST", "/workflows", create_workflow),
-        ("GET", "/workflows", list_workflows),
-        ("DELETE", "/workflows/{id}", delete_workflow),
+    with_secret_key: list[tuple[str, str, int, Endpoint]] = [
+        ("POST", "/payment-sessions", 201, lambda call: sessions.create(call.body, call.base_url)),
+        ("GET", "/payments/{id}", 200, lambda call: payments.show(call.id, call.base_url)),
+        ("GET", "/payments/{id}/actions", 200, lambda call: payments.show_actions(call.id)),
+        ("POST", "/instruments", 201, lambda call: instruments.create(call.body)),
+        ("GET", "/instruments/{id}", 200, lambda call: instruments.show(call.id)),
+        ("PATCH", "/instruments/{id}", 200, lambda call: instruments.change(call.id, call.body)),
+        ("DELETE", "/instruments/{id}", 204, lambda call: instruments.delete(call.id)),
+        ("POST", "/metadata/card", 200, lambda call: instruments.describe(call.body)),
+        ("POST", "/workflows", 201, lambda call: workflows.create(call.body)),
+        ("GET", "/workflows", 200, lambda _call: workflows.list()),
+        ("DELETE", "/workflows/{id}", 204, lambda call: workflows.delete(call.id)),
     ]
-    public: list[tuple[str, str, Endpoint]] = [
-        ("POST", "/tokens", create_token),
-        ("POST", "/payment-sessions/{id}/pay", pay),
+    with_public_key: list[tuple[str, str, int, Endpoint]] = [
+        ("POST", "/tokens", 201, lambda call: payments.create_token(call.body)),
+        ("POST", "/payment-sessions/{id}/pay", 201, lambda call: payments.pay(call.id, call.body)),
     ]
+
+    async def check_server(request: Request) -> Body:
+        check_secret_key(kit, request)
+        body = await _read(request)
+        refuse_card_numbers(body)
+        return body
+
+    async def check_page(request: Request) -> Body:
+        check_public_key(kit, request)
+        return await _read(request)
+
     return [
-        Route(path, _guarded(kit, check, endpoint), methods=[method])
-        for check, listed in ((check_secret_key, secret), (check_public_key, public))
-        for method, path, endpoint in listed
+        Route(path, _guarded(kit, check, status, endpoint), methods=[method])
+        for check, listed in ((check_server, with_secret_key), (check_page, with_public_key))
+        for method, path, status, endpoint in listed
     ]
 
 
-async def _from_server(request: Request) -> dict[str, Any]:
-    body = await read_object(request)
-    refuse_card_numbers(body)
-    return body
+async def _read(request: Request) -> Body:
+    return await read_object(request) if request.method in {"POST", "PATCH"} else {}
 
 
 def _guarded(
-    kit: Kit, check: Callable[[Kit, Request], None], endpoint: Endpoint
+    kit: Kit, check: Callable[[Request], Awaitable[Body]], status: int, endpoint: Endpoint
 ) -> Callable[[Request], Awaitable[Response]]:
     async def guarded(request: Request) -> Response:
-        check(kit, request)
-        status, body = await endpoint(request, request.path_params.get("id", ""))
-        return _answer(uuid4(kit.entropy), status, body)
+        body = await check(request)
+        call = Call(request.path_params.get("id", ""), body, kit.base_url(request))
+        return _answer(uuid4(kit.entropy), status, endpoint(call))
 
     return guarded
 

@@ -93,9 +93,11 @@ class World:
         port = self._server.servers[0].sockets[0].getsockname()[1]
         self.origin = f"http://127.0.0.1:{port}"
         self.base_url = self.origin + PREFIX
+        self._client = httpx2.Client(trust_env=False)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._client.close()
         self._server.should_exit = True
         self._thread.join(10)
         self.db.close()
@@ -103,7 +105,7 @@ class World:
     def call(self, method: str, path: str, json: Any = None, *, key: str = "sandbox", **more: Any) -> httpx2.Response:  # fmt: skip
         headers = {"Authorization": f"Bearer {key}"}
         url = self.base_url + path
-        return httpx2.request(method, url, json=json, headers=headers, trust_env=False, **more)
+        return self._client.request(method, url, json=json, headers=headers, **more)
 
     def session(self, **members: Any) -> dict[str, Any]:
         answer = self.call("POST", "/payment-sessions", {**SESSION, **members})
@@ -111,11 +113,21 @@ class World:
         return answer.json()
 
     def token(self, number: str = VISA_DEBIT, **members: Any) -> httpx2.Response:
-        card = {"type": "card", "number": number, "expiry_month": 12, "expiry_year": 2035, "cvv": "100"}
+        card = {
+            "type": "card",
+            "number": number,
+            "expiry_month": 12,
+            "expiry_year": 2035,
+            "cvv": "100",
+        }
         return self.call("POST", "/tokens", {**card, **members})
 
     def pay(self, session: dict[str, Any], token: str) -> httpx2.Response:
-        asked = {"payment_session_secret": session["payment_session_secret"], "type": "card", "token": token}
+        asked = {
+            "payment_session_secret": session["payment_session_secret"],
+            "type": "card",
+            "token": token,
+        }
         return self.call("POST", f"/payment-sessions/{session['id']}/pay", asked)
 
     def paid(self, number: str = VISA_DEBIT, **members: Any) -> dict[str, Any]:
