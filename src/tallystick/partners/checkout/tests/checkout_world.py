@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx2
 import uvicorn
@@ -28,6 +30,8 @@ from tallystick.partners.checkout.simulator.app import create
 from tallystick.partners.http import PartnerHttp
 from tallystick.partners.registry import GuardedPartner
 from tallystick.sandbox.kit import ASSETS, ASSETS_URL, Kit, Shelf, open_shelves
+
+T = TypeVar("T")
 
 PREFIX = "/_partners/checkout"
 PERSON = "0193c7a0-0000-7000-8000-00000000000a"
@@ -139,10 +143,25 @@ class World:
     def complete(self, session: dict[str, Any], **choices: Any) -> httpx2.Response:
         return self.call("POST", "/_control/complete", {"handle": session["id"], **choices})
 
-    def partner(self, **settings: Any) -> GuardedPartner:
+    @contextlib.asynccontextmanager
+    async def partner(self, **settings: Any) -> AsyncIterator[GuardedPartner]:
         """The connector, as the gateway has it."""
-        own = CheckoutSettings(base_url=self.base_url, secret_key="sandbox", **settings)
-        return GuardedPartner(PARTNER, Connector(own, PartnerHttp(self.base_url), self.clock))
+        own = CheckoutSettings(**{"base_url": self.base_url, "secret_key": "sandbox", **settings})
+        http = PartnerHttp(self.base_url)
+        try:
+            yield GuardedPartner(PARTNER, Connector(own, http, self.clock))
+        finally:
+            await http.close()
+
+    def ask(self, use: Callable[[GuardedPartner], Awaitable[T]]) -> T:
+        """What the connector says, in a thread of its own: a browser's test has a loop already."""
+
+        async def work() -> T:
+            async with self.partner() as partner:
+                return await use(partner)
+
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, work()).result()
 
 
 def codes(answer: httpx2.Response) -> list[str]:

@@ -27,7 +27,7 @@ def spellings(number: str) -> set[bytes]:
     """The number as it could be found again: grouped, encoded, hashed."""
     grouped = [number[at : at + 4] for at in range(0, 16, 4)]
     texts = {number, " ".join(grouped), "-".join(grouped), number[::-1], number[:12], number[4:]}
-    texts |= {urllib.parse.quote(" ".join(grouped)), "+".join(grouped), hex(int(number))[2:]}
+    texts |= {urllib.parse.quote(" ".join(grouped)), "+".join(grouped), f"{int(number):x}"}
     found = {text.encode() for text in texts} | {number.encode("utf-16-le"), number.encode("utf-16-be")}  # fmt: skip
     found |= {int(number).to_bytes(7), int(number).to_bytes(8), bytes.fromhex(number)}
     found |= {number.encode().hex().encode(), bytes.fromhex(number).hex().encode()}

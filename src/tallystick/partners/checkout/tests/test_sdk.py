@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,7 +33,9 @@ def sdk(world: World, key: str = SECRET_KEY) -> Any:
     base = world.base_url + "/"
     hosts = Environment(base, base, base, base, base, base, base, is_sandbox=True)
     builder = CheckoutSdk.builder().secret_key(key).environment(hosts)
-    with pytest.warns(DeprecationWarning):
+    with warnings.catch_warnings():
+        # Of a host without the account's prefix, and of an endpoint that nobody here asked for.
+        warnings.simplefilter("ignore", DeprecationWarning)
         return builder.use_legacy_domain().build()
 
 

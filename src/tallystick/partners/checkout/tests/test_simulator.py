@@ -60,7 +60,8 @@ def test_sandbox_keys_are_accepted(world, key):
 
 
 @pytest.mark.parametrize(
-    "key", ["x", "wrong", GOOD_KEY.replace("sbox_", ""), GOOD_KEY.replace("sk", "pk"), GOOD_KEY + "a"]
+    "key",
+    ["x", "wrong", GOOD_KEY.replace("sbox_", ""), GOOD_KEY.replace("sk", "pk"), GOOD_KEY + "a"],
 )
 def test_other_keys_are_not(world, key):
     answer = world.call("POST", "/payment-sessions", SESSION, key=key)
@@ -228,7 +229,11 @@ def test_a_payment_of_nothing_verifies_and_stores_the_card(world):
     assert (payment["approved"], payment["status"]) == (True, "Card Verified")
     assert payment["reference"] == SESSION["reference"]
     source = payment["source"]
-    assert (source["scheme"], source["card_type"], source["issuer_country"]) == ("Visa", "DEBIT", "US")
+    assert (source["scheme"], source["card_type"], source["issuer_country"]) == (
+        "Visa",
+        "DEBIT",
+        "US",
+    )
     instrument = world.call("GET", f"/instruments/{source['id']}").json()
     assert instrument["fingerprint"] == source["fingerprint"]
     assert instrument["last4"] == "1519"
@@ -314,7 +319,9 @@ def test_a_stored_card_is_changed_and_deleted(world):
     assert (shown["expiry_month"], shown["expiry_year"]) == (12, 2040)
     assert shown["account_holder"] == holder
     assert codes(world.call("PATCH", path, {"expiry_month": 0})) == ["expiry_month_invalid"]
-    assert codes(world.call("PATCH", path, {"account_holder": "Jane"})) == ["account_holder_invalid"]
+    assert codes(world.call("PATCH", path, {"account_holder": "Jane"})) == [
+        "account_holder_invalid"
+    ]
     assert codes(world.call("PATCH", path, {"type": "bank_account"})) == ["type_invalid"]
     deleted = world.call("DELETE", path)
     assert (deleted.status_code, deleted.content) == (204, b"")
@@ -327,7 +334,9 @@ def test_a_token_can_be_stored(world):
     made = world.call("POST", "/instruments", {"type": "token", "token": token})
     assert made.status_code == 201
     assert world.call("GET", f"/instruments/{made.json()['id']}").status_code == 200
-    assert codes(world.call("POST", "/instruments", {"type": "token", "token": token})) == ["token_used"]
+    assert codes(world.call("POST", "/instruments", {"type": "token", "token": token})) == [
+        "token_used"
+    ]
     assert codes(world.call("POST", "/instruments", {"type": "sepa"})) == ["type_invalid"]
 
 

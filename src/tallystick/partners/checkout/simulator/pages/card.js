@@ -79,20 +79,21 @@ const check = () => {
   return !first;
 };
 
-const keepCaret = (input, regroup) => {
+// Regroup what is in a field, and leave the caret at its digit: past a gap that was typed up to, but
+// before one that is being erased, which would else come back for ever.
+const keepCaret = (input, regroup, erasing) => {
   const before = digitsOf(input.value.slice(0, input.selectionStart)).length;
   input.value = regroup(input.value);
   let at = 0;
   for (let seen = 0; at < input.value.length && seen < before; at += 1)
     if (/\d/.test(input.value[at])) seen += 1;
-  if (input.value[at] === "/" || input.value[at] === " ") at += 1;
+  if (!erasing && /\D/.test(input.value[at] || "0")) at += 1;
   input.setSelectionRange(at, at);
 };
 
-const changed = async (input) => {
-  if (input === field.number) keepCaret(input, grouped);
-  // Erasing goes over the slash by itself.
-  if (input === field.expiry) keepCaret(input, groupedExpiry);
+const changed = async (input, erasing) => {
+  if (input === field.number) keepCaret(input, grouped, erasing);
+  if (input === field.expiry) keepCaret(input, groupedExpiry, erasing);
   if (input.getAttribute("aria-invalid") === "true") showProblem(input.id, problems()[input.id]);
   tell("change", { valid: Object.keys(problems()).length === 0 });
   const number = digitsOf(field.number.value);
@@ -231,7 +232,8 @@ const begin = () => {
   button.textContent = label("pay");
   document.getElementById("loading").hidden = true;
   form.hidden = false;
-  for (const input of Object.values(field)) input.addEventListener("input", () => changed(input));
+  for (const input of Object.values(field)) 
+    input.addEventListener("input", (event) => changed(input, /^delete/.test(event.inputType || "")));
   form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
   new ResizeObserver(() => tell("height", { height: document.body.offsetHeight })).observe(document.body);
   tell("ready");
