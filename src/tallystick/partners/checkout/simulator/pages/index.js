@@ -70,7 +70,7 @@
 
   const makeFrame = (base) => {
     const frame = document.createElement("iframe");
-    const query = new URLSearchParams({ origin: window.location.origin });
+    const query = new URLSearchParams({ origin: window.origin });
     frame.src = `${base}/web-components/card?${query}`;
     frame.title = "Card details";
     frame.allow = "payment";
