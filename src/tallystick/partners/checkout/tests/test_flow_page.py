@@ -435,7 +435,8 @@ def test_the_page_may_refuse_a_bin(shop):
 
 
 def test_the_page_may_want_debit_cards_only(shop):
-    shop.open(options="{componentOptions: {card: {acceptedCardTypes: ['debit', 'prepaid']}}}")
+    accepted = "{flow: {acceptedCardTypes: ['credit']}, card: {acceptedCardTypes: ['debit']}}"
+    shop.open(options=f"{{componentOptions: {accepted}}}")
     shop.enter(CREDIT)
     shop.press()
     error = shop.wait("error")
@@ -465,7 +466,8 @@ MISUSES = {
     "checkout.create('flow').mount('#nowhere')": "element_not_found",
     "component.mount('#card-capture-container')": "component_already_mounted",
     "checkout.create('flow').submit()": "component_invalid",
-    "checkout.update({amount: -1})": "update_parameters_invalid",
+    "await checkout.update({amount: -1})": "update_parameters_invalid",
+    "await checkout.update({locale: 'de'})": "update_parameters_invalid",
     "await CheckoutWebComponents({publicKey: 'pk'})": "payment_session_required",
     "await CheckoutWebComponents({publicKey: 'pk', paymentSession: {id: 'ps_x'}})": "payment_session_invalid",
     "await CheckoutWebComponents({publicKey: 'pk', paymentSession: {id: 'ps_x', payment_session_secret: 'x', payment_session_token: 'x'}})": "payment_session_invalid",
@@ -482,6 +484,13 @@ def test_misuse_has_the_documented_codes(shop, page):
             misuse,
         )
         assert caught == ["CheckoutError", code], misuse
+
+
+def test_the_amount_shown_is_the_pages(shop, page):
+    shop.open(options="{translations: {}}")
+    expect(shop.see("pay-button")).to_have_text("Save card")
+    page.evaluate("() => checkout.update({amount: 123450, currency: 'EUR'})")
+    expect(shop.see("pay-button")).to_have_text("Pay €1,234.50")
 
 
 def test_components_come_and_go(shop, page):

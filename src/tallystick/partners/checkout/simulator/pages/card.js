@@ -155,7 +155,8 @@ const pay = async () => {
   const tokenized = await tokenize();
   const answer = await ask("onTokenized", tokenized);
   if (!answer.continue)
-    throw new Failure("Request", "payment_request_aborted", answer.errorMessage || "The page stopped it.");
+    throw new Failure("Request", "payment_request_aborted", answer.errorMessage || "The page stopped it.",
+      answer.errorMessage ? { customMessage: answer.errorMessage } : {});
   const { session } = state.config;
   const payment = await post(`/payment-sessions/${encodeURIComponent(session.id)}/pay`,
     { type: "card", payment_session_secret: session.secret, token: tokenized.data.token },
@@ -163,7 +164,7 @@ const pay = async () => {
   if (payment.status !== "Approved")
     throw new Failure("Request", "payment_request_declined",
       DECLINED[payment.decline_reason] || "The card was declined. Try again, or use another card.",
-      { paymentId: payment.id, status: payment.status, requestErrorCodes: [payment.decline_reason] });
+      { paymentId: payment.id, requestErrorCodes: [payment.decline_reason] });
   return payment;
 };
 
@@ -239,7 +240,12 @@ const begin = () => {
   tell("ready");
 };
 
-const heard = { submit, tokenize: tokenizeOnly };
+const update = ({ value: { amount, currency } }) => {
+  Object.assign(state.config, { amount, currency });
+  if (!state.busy && !state.done) button.textContent = label("pay");
+};
+
+const heard = { submit, tokenize: tokenizeOnly, update };
 
 window.addEventListener("message", (event) => {
   if (state.port || event.source !== window.parent || event.origin !== origin) return;
@@ -251,7 +257,7 @@ window.addEventListener("message", (event) => {
       answers.get(data.answer)?.(data.value);
       answers.delete(data.answer);
     } else if (Object.hasOwn(heard, data.asks)) {
-      heard[data.asks]();
+      heard[data.asks](data);
     }
   };
   begin();

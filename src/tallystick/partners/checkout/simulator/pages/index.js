@@ -53,6 +53,16 @@
     return readToken(session);
   };
 
+  const problemsWith = (details) => {
+    const checks = {
+      amount: (value) => (Number.isInteger(value) && value >= 0 ? null : "not a whole number of minor units"),
+      currency: (value) => (/^[A-Z]{3}$/.test(value) ? null : "not a currency"),
+    };
+    const found = Object.entries(details).map(([name, value]) =>
+      [name, Object.hasOwn(checks, name) ? checks[name](value) : "not supported field"]);
+    return Object.fromEntries(found.filter(([, problem]) => problem));
+  };
+
   // What the frame needs to know; texts and looks as the page chose them.
   const configure = (options, own, told) => ({
     publicKey: options.publicKey,
@@ -79,8 +89,8 @@
   };
 
   const makeComponent = (kind, options, shared, told) => {
-    const inner = (shared.componentOptions || {})[kind] || {};
-    const own = { ...((shared.componentOptions || {}).card || {}), ...inner, ...options };
+    const { flow = {}, card = {} } = shared.componentOptions || {};
+    const own = { ...(kind === "flow" ? flow : {}), ...card, ...options };
     const base = locate(shared.paymentSession);
     const origin = new URL(base, window.location.href).origin;
     const details = {
@@ -138,6 +148,8 @@
       event.source.postMessage({ checkoutFlow: "init", config }, origin, [channel.port2]);
     };
 
+    shared.components.push(() => state.port && state.port.postMessage({ asks: "update", value: told }));
+
     const send = (message) => {
       if (!state.port)
         throw fail("Submit", "component_invalid", "The component is not mounted, or not ready.");
@@ -145,13 +157,13 @@
     };
 
     const component = {
-      type: supported ? "card" : kind,
-      name: kind,
+      type: kind,
+      name: supported ? "Card" : kind,
       get selectedType() { return supported ? "card" : undefined; },
       get selectedPaymentMethodId() { return undefined; },
       isAvailable: async () => { state.asked = true; return supported; },
       isValid: () => state.valid,
-      isPayButtonRequired: () => own.showPayButton === false,
+      isPayButtonRequired: () => supported,
       mount(where) {
         const place = typeof where === "string" ? document.querySelector(where) : where;
         if (!supported)
@@ -188,17 +200,17 @@
 
   window.CheckoutWebComponents = async (options) => {
     const told = check(options);
-    const shared = { ...options, browserSessionId: crypto.randomUUID ? crypto.randomUUID() : String(Math.random()) };
+    const browserSessionId = crypto.randomUUID ? crypto.randomUUID() : String(Math.random());
+    const shared = { ...options, browserSessionId, components: [] };
     return {
-      create: (kind, own = {}) => makeComponent(kind, own || {}, shared, told),
-      update: ({ amount, currency } = {}) => {
-        const wrong = {};
-        if (amount !== undefined && !(Number.isInteger(amount) && amount >= 0)) wrong.amount = "not a whole number";
-        if (currency !== undefined && !/^[A-Z]{3}$/.test(currency)) wrong.currency = "not a currency";
+      create: (kind, own) => makeComponent(kind, own || {}, shared, told),
+      update: async (details) => {
+        const wrong = problemsWith(details || {});
         if (Object.keys(wrong).length)
           throw new CheckoutError("Validation", "update_parameters_invalid", "update() got wrong values.",
-            { validationErrors: wrong });
-        Object.assign(told, amount === undefined ? {} : { amount }, currency === undefined ? {} : { currency });
+            { browserSessionId, paymentSessionId: told.id, validationErrors: wrong });
+        Object.assign(told, details);
+        shared.components.forEach((tell) => tell());
       },
     };
   };
