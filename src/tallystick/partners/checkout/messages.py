@@ -87,11 +87,10 @@ class CardMetadata(msgspec.Struct, frozen=True):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """What a grant holds: the stored card, the payment that proved it, and whose it is."""
+    """What a grant holds: the stored card, and the payment that proved it."""
 
     payment_id: str
     instrument_id: InstrumentId
-    person: str
 
     def __repr__(self) -> str:
         return f"Held({self.instrument_id})"
@@ -153,8 +152,9 @@ def grant(payment: Payment, asked: str) -> Grant:
         raise ProofRejected("PAYMENT_WITHOUT_A_CARD")
     if payment.source.id is None:
         raise ProofRejected("CARD_NOT_STORED")
-    held = Held(payment.id, payment.source.id, _person_of(payment))
-    return Grant(Secret(msgspec.json.encode(held).decode()), external_id=payment.id)
+    person = _person_of(payment)
+    secret = Secret(msgspec.json.encode(Held(payment.id, payment.source.id)).decode())
+    return Grant(secret, external_id=payment.id, person=person)
 
 
 def _person_of(payment: Payment) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tallystick.clock import MINUTE_MS
-from tallystick.partners.checkout import messages
 from tallystick.partners.checkout.proof import CheckoutPayment
 from tallystick.partners.checkout.tests.checkout_world import (
     BRITISH_DEBIT,
@@ -74,8 +73,8 @@ async def test_a_card_from_session_to_the_end(world, partner):
 
 
 async def test_a_grant_says_whose_card_it_is(world, partner):
-    mine = messages.opened(await partner.redeem(await paid(world, partner)))
-    theirs = messages.opened(await partner.redeem(await paid(world, partner, OTHER)))
+    mine = await partner.redeem(await paid(world, partner))
+    theirs = await partner.redeem(await paid(world, partner, OTHER))
     assert (mine.person, theirs.person) == (PERSON, OTHER)
 
 

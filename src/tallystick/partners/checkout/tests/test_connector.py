@@ -14,7 +14,7 @@ import pytest
 
 from tallystick.clock import VirtualClock, from_iso
 from tallystick.partners import contract
-from tallystick.partners.checkout import PARTNER, messages
+from tallystick.partners.checkout import PARTNER
 from tallystick.partners.checkout.connector import Connector
 from tallystick.partners.checkout.proof import CheckoutPayment
 from tallystick.partners.checkout.settings import CheckoutSettings
@@ -38,7 +38,7 @@ NOW = "2026-11-20T10:00:00.000Z"
 PERSON = "fcd15e5f-8d13-4570-a9b7-7fb49e55941d"
 PAYMENT = "pay_mbabizu24mvu3mela5njyhpit4"
 INSTRUMENT = "src_nwd3m4in3hkuddfpjsaevunhdy"
-HELD = {"payment_id": PAYMENT, "instrument_id": INSTRUMENT, "person": PERSON}
+HELD = {"payment_id": PAYMENT, "instrument_id": INSTRUMENT}
 GRANT = Grant(Secret(json.dumps(HELD)), external_id=PAYMENT)
 REQUEST_ID = "2f4a1c0e-8f5d-4c1d-9a77-0f2a4d1f2b33"
 
@@ -178,7 +178,7 @@ async def test_a_payment_becomes_a_grant_that_says_whose_it_is():
     grant = await redeem()
     assert grant.external_id == PAYMENT
     assert json.loads(grant.secret.reveal()) == HELD
-    assert messages.opened(grant).person == PERSON
+    assert grant.person == PERSON
     assert grant.consent_expires_at is None
 
 

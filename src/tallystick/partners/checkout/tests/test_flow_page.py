@@ -31,7 +31,7 @@ from tallystick.partners.checkout.tests.checkout_world import (
     World,
     world_at,
 )
-from tallystick.partners.contract import Card, SessionRequest
+from tallystick.partners.contract import Card, Grant, SessionRequest
 from tallystick.partners.errors import ProofRejected
 from tallystick.partners.registry import GuardedPartner
 
@@ -156,12 +156,12 @@ class Shop:
     def names(self) -> list[str]:
         return self.page.evaluate("() => told.map((each) => each.name)")
 
-    def redeem(self, payment_id: str) -> tuple[dict[str, str], Card]:
+    def redeem(self, payment_id: str) -> tuple[Grant, Card]:
         """Whose card it is, and which, as the gateway learns it."""
 
-        async def use(partner: GuardedPartner) -> tuple[dict[str, str], Card]:
+        async def use(partner: GuardedPartner) -> tuple[Grant, Card]:
             grant = await partner.redeem(CheckoutPayment(payment_id))
-            return json.loads(grant.secret.reveal()), await partner.read_card(grant)
+            return grant, await partner.read_card(grant)
 
         return self.world.ask(use)
 
@@ -195,8 +195,8 @@ def test_a_card_is_captured_and_read(shop, number, brand, kind, country):
     completed = shop.wait("completed")
     assert completed == {"id": completed["id"], "status": "Approved", "type": "card"}
     shop.picture("done")
-    held, card = shop.redeem(completed["id"])
-    assert held["person"] == PERSON
+    grant, card = shop.redeem(completed["id"])
+    assert grant.person == PERSON
     assert (card.brand, card.kind, card.country) == (brand, kind, country)
     assert (card.first_six, card.last_four) == (number[:6], number[-4:])
     assert (card.expiration_month, card.expiration_year) == (12, 2035)

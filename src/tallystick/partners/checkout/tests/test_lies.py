@@ -23,7 +23,7 @@ from tallystick.secret import Secret
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
 PAYMENT = "pay_mbabizu24mvu3mela5njyhpit4"
-HELD = {"payment_id": PAYMENT, "instrument_id": "src_nwd3m4in3hkuddfpjsaevunhdy", "person": "p"}
+HELD = {"payment_id": PAYMENT, "instrument_id": "src_nwd3m4in3hkuddfpjsaevunhdy"}
 GRANT = Grant(Secret(json.dumps(HELD)), PAYMENT)
 
 ABSENT = object()
