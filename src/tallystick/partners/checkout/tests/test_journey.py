@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import hmac
+import json
 from typing import Any
 
 import pytest
-from tests.gateway import Api, InProcess
+from tests.gateway import BASE, Api, InProcess, in_process
 
 from tallystick.partners.checkout.tests.checkout_world import (
     BRITISH_DEBIT,
@@ -14,6 +18,7 @@ from tallystick.partners.checkout.tests.checkout_world import (
     NO_FUNDS,
     VISA_DEBIT,
 )
+from tallystick.server.inbound import Inbound
 
 pytestmark = pytest.mark.anyio
 
@@ -120,3 +125,50 @@ async def test_a_card_that_was_deleted_at_the_partner_removes_the_exchange(api):
     refused = await api.post(f"{customer}/funding-sources", json=source(linked))
     assert refused.status_code == 400
     assert (await api.get(linked)).json()["status"] != "active"
+
+
+async def test_a_webhook_makes_the_gateway_look(tmp_path):
+    """What the notice says is not believed; that the card is gone is seen by looking."""
+    url = f"sqlite:///{tmp_path}/t.db"
+    settings = {"checkout": {"webhook_secret": "a key"}}
+    async with in_process(tmp_path, url, partners=settings) as gateway:
+        api = await gateway.application()
+        customer = await api.customer()
+        token = await paid(api, customer)
+        linked = await api.create(f"{customer}/exchanges", await proof(api, token))
+        body = json.dumps({"type": "payment_voided", "data": {"id": token}}).encode()
+        signed = {"Cko-Signature": hmac.new(b"a key", body, hashlib.sha256).hexdigest()}
+        inbound = "/_inbound/checkout"
+        assert (await api.post(inbound, content=body)).status_code == 401
+        assert (await api.post(inbound, content=body, headers=signed)).status_code == 200
+        assert (await api.get(linked)).json()["status"] == "active"
+        payment = await api.get(f"{SIMULATOR}/payments/{token}", headers=SECRET_KEY)
+        path = f"{SIMULATOR}/instruments/{payment.json()['source']['id']}"
+        await api.delete(path, headers=SECRET_KEY)
+        body += b" "
+        signed = {"Cko-Signature": hmac.new(b"a key", body, hashlib.sha256).hexdigest()}
+        assert (await api.post(inbound, content=body, headers=signed)).status_code == 200
+        assert (await api.get(linked)).json()["status"] != "active"
+
+
+async def test_the_simulator_tells_the_gateway(tmp_path, monkeypatch):
+    told: asyncio.Queue[int] = asyncio.Queue()
+    take = Inbound._take
+
+    async def watched(self: Inbound, *args: Any) -> int:
+        status = await take(self, *args)
+        told.put_nowait(status)
+        return status
+
+    monkeypatch.setattr(Inbound, "_take", watched)
+    url = f"sqlite:///{tmp_path}/t.db"
+    settings = {"checkout": {"webhook_secret": "a key"}}
+    async with in_process(tmp_path, url, partners=settings) as gateway:
+        api = await gateway.application()
+        signature = {"method": "HMACSHA256", "key": "a key"}
+        action = {"type": "webhook", "url": f"{BASE}/_inbound/checkout", "signature": signature}
+        workflow = {"name": "tallystick", "actions": [action]}
+        await api.post(f"{SIMULATOR}/workflows", json=workflow, headers=SECRET_KEY)
+        await paid(api, await api.customer())
+        async with asyncio.timeout(10):
+            assert await told.get() == 200
