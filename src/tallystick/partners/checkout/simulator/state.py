@@ -152,7 +152,7 @@ class State:
             amount = session["asked"]["amount"]
             response = "20054" if card.born_expired else card.answer(amount)
             approved = response == APPROVED
-            stored = self.store(token) if approved and stores(session) else None
+            stored = self.store(token) if approved and stores(session) else {}
             payment: Document = {
                 "id": self.new_id("pay"),
                 "session_id": session["id"],
@@ -162,8 +162,8 @@ class State:
                 "expiry_month": token["expiry_month"],
                 "expiry_year": token["expiry_year"],
                 "name": token["name"],
-                "instrument_id": stored and stored["id"],
-                "customer_id": stored and stored["customer_id"],
+                "instrument_id": stored.get("id"),
+                "customer_id": stored.get("customer_id"),
                 "approved": approved,
                 "status": _status(session["asked"], approved=approved),
                 "response_code": response,
