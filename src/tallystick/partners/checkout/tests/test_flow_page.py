@@ -493,6 +493,22 @@ def test_the_amount_shown_is_the_pages(shop, page):
     expect(shop.see("pay-button")).to_have_text("Pay €1,234.50")
 
 
+def test_a_page_may_draw_the_element_while_it_waits(shop, page):
+    """As Dwolla's example does: React draws it after the call to an already loaded script."""
+    shop.open()
+    shop.wait("ready")
+    page.evaluate(
+        "async (paymentSession) => {"
+        " component.unmount(); document.querySelector('#card-capture-container').remove();"
+        " setTimeout(() => { const place = document.createElement('div');"
+        "  place.id = 'card-capture-container'; document.body.append(place) });"
+        " const checkout = await CheckoutWebComponents({publicKey: 'sandbox', paymentSession});"
+        " checkout.create('flow').mount(document.getElementById('card-capture-container')) }",
+        shop.session,
+    )
+    expect(shop.see("card-number")).to_be_visible()
+
+
 def test_components_come_and_go(shop, page):
     shop.open()
     shop.enter(VISA_DEBIT)

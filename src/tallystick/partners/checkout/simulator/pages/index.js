@@ -15,6 +15,10 @@
   const script = document.currentScript;
   const KINDS = ["flow", "card"];
 
+  // Flow asks its server before it is ready. Pages count on it: they draw the element to mount in
+  // while they wait.
+  const START_MS = 50;
+
   class CheckoutError extends Error {
     constructor(type, code, message, details = {}) {
       super(message);
@@ -200,6 +204,7 @@
 
   window.CheckoutWebComponents = async (options) => {
     const told = check(options);
+    await new Promise((done) => { setTimeout(done, START_MS); });
     const browserSessionId = crypto.randomUUID ? crypto.randomUUID() : String(Math.random());
     const shared = { ...options, browserSessionId, components: [] };
     return {
