@@ -20,6 +20,8 @@ applications = App(name="app", help="The applications (OAuth clients) of this ga
 keys = App(name="keys", help="The keys that seal what must not be read.")
 app.command(applications)
 app.command(keys)
+app.command("tallystick.cli.env:show", name="env")
+app.command("tallystick.cli.exec:execute", name="exec")
 
 
 Host = Annotated[str | None, Parameter(help="Address to listen on (127.0.0.1).")]

@@ -1,0 +1,5 @@
+"""`tallystick env`: the lines that point an SDK here."""
+
+
+def show() -> None:
+    """Print."""

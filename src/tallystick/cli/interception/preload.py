@@ -1,0 +1,101 @@
+"""Imported by every Python of `tallystick exec`, as `sitecustomize`, from a folder of the command.
+
+Many Python clients do not ask for a proxy (urllib3 alone, aiohttp, the generated ones of Plaid and
+MX). Here the names of hosts that the gateway plays resolve to a stand-in address, and a connection
+to it is led to the proxy, where TLS still checks the name. An audit hook refuses everything else
+that is neither this machine nor allowed; nothing in the process can take it off again.
+
+It stands alone and runs in the command's Python, which may be old: standard library only.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import ipaddress
+import json
+import os
+import socket
+import sys
+from typing import Any
+
+# A loopback address that nobody uses: code that resolves first and connects to the answer, with a
+# port it remembered itself, is recognised by it.
+STAND_IN = "127.84.65.76"
+CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+RESOLVES = frozenset({"socket.getaddrinfo", "socket.gethostbyname"})
+
+
+def install(plan: dict[str, Any]) -> None:
+    """Lead and refuse connections of this process from now on. `plan`: see `environment.py`."""
+    routes, allowed = frozenset(plan["routes"]), set(plan["allowed"])
+    resolve, connect, connect_ex = (
+        socket.getaddrinfo,
+        socket.socket.connect,
+        socket.socket.connect_ex,
+    )
+
+    def getaddrinfo(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
+        name = _normal(host)
+        if name in routes:
+            return resolve(STAND_IN, port, *args, **kwargs)
+        found = resolve(host, port, *args, **kwargs)
+        if name in allowed:
+            allowed.update(each[4][0] for each in found)
+        return found
+
+    def led(address: Any) -> Any:
+        if not isinstance(address, tuple) or len(address) < 2:
+            return address  # a socket of this machine
+        name = _normal(address[0])
+        if name != STAND_IN and name not in routes:
+            return address
+        return "127.0.0.1", plan["port"] if address[1] == 80 else plan["tlsPort"]
+
+    def check(event: str, args: tuple[Any, ...]) -> None:
+        if event in CONNECTS:
+            address = args[1] if len(args) > 1 else None
+            host = address[0] if isinstance(address, tuple) and len(address) > 1 else None
+        elif event in RESOLVES:
+            host = args[0]
+        else:
+            return
+        name = _normal(host)
+        if name is not None and not _is_loopback(name) and name not in allowed:
+            raise PermissionError(f"tallystick exec refused a connection to {name}")
+
+    socket.getaddrinfo = getaddrinfo
+    socket.socket.connect = lambda self, address: connect(self, led(address))  # type: ignore[method-assign]
+    socket.socket.connect_ex = lambda self, address: connect_ex(self, led(address))  # type: ignore[method-assign]
+    sys.addaudithook(check)
+
+
+def _normal(host: Any) -> str | None:
+    if isinstance(host, (bytes, bytearray)):
+        host = bytes(host).decode("ascii", "replace")
+    return host.strip("[]").rstrip(".").lower() if isinstance(host, str) else None
+
+
+def _is_loopback(name: str) -> bool:
+    if name in ("", "localhost") or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def _run_the_one_behind(folder: str) -> None:
+    """A `sitecustomize` that was there before us is not lost."""
+    others = [each for each in sys.path if os.path.abspath(each) != folder]  # noqa: PTH100
+    spec = importlib.machinery.PathFinder.find_spec("sitecustomize", others)
+    if spec is not None and spec.loader is not None:
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+if __name__ == "sitecustomize":
+    _folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120  # starts in a moment
+    with open(os.path.join(_folder, "plan.json"), encoding="utf-8") as _file:  # noqa: PTH118, PTH123
+        install(json.load(_file))
+    _run_the_one_behind(_folder)
