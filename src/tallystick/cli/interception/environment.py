@@ -39,7 +39,7 @@ def write_files(
     ports: Ports,
     base: Mapping[str, str],
 ) -> None:
-    """Everything that `variables` points to. `folder` is private to us and goes with the command."""
+    """Everything that `variables` points to, in a folder that is ours and goes with the command."""
     plan: dict[str, Any] = {
         "routes": sorted(destinations.routes),
         "allowed": sorted(destinations.allowed),
@@ -72,7 +72,7 @@ def variables(
 
 
 def _trusted(base: Mapping[str, str]) -> bytes:
-    """The authorities that the command would trust without us; those of the system if none is set."""
+    """The authorities that the command would trust without us: those set, or the system's."""
     named = [base.get(name) for name in BUNDLES]
     system = [ssl.get_default_verify_paths().cafile, *SYSTEM_BUNDLES]
     return next((found for path in (*named, *system) if (found := _read(path))), b"")

@@ -26,48 +26,63 @@ CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 RESOLVES = frozenset({"socket.getaddrinfo", "socket.gethostbyname"})
 
 
-def install(plan: dict[str, Any]) -> None:
-    """Lead and refuse connections of this process from now on. `plan`: see `environment.py`."""
-    routes, allowed = frozenset(plan["routes"]), set(plan["allowed"])
-    resolve, connect, connect_ex = (
-        socket.getaddrinfo,
-        socket.socket.connect,
-        socket.socket.connect_ex,
-    )
+class Guard:
+    """What may be reached from this process, and the ways there. `plan`: see `environment.py`."""
 
-    def getaddrinfo(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self._plan = plan
+        self._routes = frozenset(plan["routes"])
+        self._allowed = set(plan["allowed"])
+        self._own_name = _normal(socket.gethostname())
+        self._resolve = socket.getaddrinfo
+        self._connect = socket.socket.connect
+        self._connect_ex = socket.socket.connect_ex
+
+    def install(self) -> None:
+        """From now on."""
+
+        def connect(sock: socket.socket, address: Any) -> None:
+            self._connect(sock, self._led(address))
+
+        def connect_ex(sock: socket.socket, address: Any) -> int:
+            return self._connect_ex(sock, self._led(address))
+
+        socket.getaddrinfo = self._getaddrinfo
+        sockets: Any = socket.socket  # whose methods are not meant to be replaced
+        sockets.connect = connect
+        sockets.connect_ex = connect_ex
+        sys.addaudithook(self._check)
+
+    def _getaddrinfo(self, host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
         name = _normal(host)
-        if name in routes:
-            return resolve(STAND_IN, port, *args, **kwargs)
-        found = resolve(host, port, *args, **kwargs)
-        if name in allowed:
-            allowed.update(each[4][0] for each in found)
+        if name in self._routes:
+            return self._resolve(STAND_IN, port, *args, **kwargs)
+        found = self._resolve(host, port, *args, **kwargs)
+        if name in self._allowed:
+            self._allowed.update(str(each[4][0]) for each in found)
         return found
 
-    def led(address: Any) -> Any:
+    def _led(self, address: Any) -> Any:
+        """The address to connect to in place of `address`."""
         if not isinstance(address, tuple) or len(address) < 2:
             return address  # a socket of this machine
         name = _normal(address[0])
-        if name != STAND_IN and name not in routes:
+        if name != STAND_IN and name not in self._routes:
             return address
-        return "127.0.0.1", plan["port"] if address[1] == 80 else plan["tlsPort"]
+        return "127.0.0.1", self._plan["port"] if address[1] == 80 else self._plan["tlsPort"]
 
-    def check(event: str, args: tuple[Any, ...]) -> None:
+    def _check(self, event: str, args: tuple[Any, ...]) -> None:
+        """The audit hook. Raises PermissionError."""
         if event in CONNECTS:
             address = args[1] if len(args) > 1 else None
             host = address[0] if isinstance(address, tuple) and len(address) > 1 else None
-        elif event in RESOLVES:
+        elif event in RESOLVES and _normal(args[0]) != self._own_name:
             host = args[0]
         else:
             return
         name = _normal(host)
-        if name is not None and not _is_loopback(name) and name not in allowed:
+        if name is not None and not _is_loopback(name) and name not in self._allowed:
             raise PermissionError(f"tallystick exec refused a connection to {name}")
-
-    socket.getaddrinfo = getaddrinfo
-    socket.socket.connect = lambda self, address: connect(self, led(address))  # type: ignore[method-assign]
-    socket.socket.connect_ex = lambda self, address: connect_ex(self, led(address))  # type: ignore[method-assign]
-    sys.addaudithook(check)
 
 
 def _normal(host: Any) -> str | None:
@@ -97,5 +112,5 @@ def _run_the_one_behind(folder: str) -> None:
 if __name__ == "sitecustomize":
     _folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120  # starts in a moment
     with open(os.path.join(_folder, "plan.json"), encoding="utf-8") as _file:  # noqa: PTH118, PTH123
-        install(json.load(_file))
+        Guard(json.load(_file)).install()
     _run_the_one_behind(_folder)

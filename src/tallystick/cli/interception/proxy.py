@@ -3,35 +3,31 @@
 One speaks as a proxy (CONNECT, or a whole URL in the request line) and answers plain HTTP; the
 other has TLS and answers as the hosts that the gateway plays. A CONNECT to such a host is tunnelled
 to the second port. Each connection carries one request, so that nothing after its head need be
-understood; bodies pass through unread, and nothing of a request is kept or logged.
+understood. A request's body passes unread, and nothing of it is kept or logged.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
 from tallystick.cli.interception.destinations import Destinations, Gateway, normal
+from tallystick.cli.interception.links import carry_respelled
+from tallystick.cli.interception.wire import CHUNK, END, Head, Malformed
 
 LOOPBACK = "127.0.0.1"
 HEAD_S = 30.0
 CONNECT_S = 30.0
-CHUNK = 65_536
-END = b"\r\n\r\n"
-# These concern one connection (RFC 9110 7.6.1) and are ours to say; the credentials of a proxy are
-# for us, and nobody behind us may see them.
-HOP_BY_HOP = frozenset(
-    {b"host", b"connection", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"upgrade"}
-)
 
 
-class Malformed(Exception):
-    """A request head that cannot be read."""
+# Carries the beginning of an answer.
+Carry = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Refused(Exception):
@@ -43,55 +39,18 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Head:
-    """The head of one request, its header lines as they came."""
-
-    method: str
-    target: str
-    headers: tuple[tuple[bytes, bytes], ...]
-
-    def __repr__(self) -> str:
-        return f"Head({self.method!r})"
-
-    @classmethod
-    def parse(cls, raw: bytes) -> Self:
-        """Raises Malformed."""
-        first, *lines = raw.removesuffix(END).split(b"\r\n")
-        parts = first.split(b" ")
-        if len(parts) != 3 or not parts[2].startswith(b"HTTP/1.") or not first.isascii():
-            raise Malformed
-        headers = []
-        for line in lines:
-            name, colon, value = line.partition(b":")
-            if not colon or not name or name != name.strip() or b"\n" in line:
-                raise Malformed
-            headers.append((name, value.strip()))
-        return cls(parts[0].decode(), parts[1].decode(), tuple(headers))
-
-    @property
-    def host(self) -> str:
-        """What the one Host header says, or an empty string."""
-        found = [value for name, value in self.headers if name.lower() == b"host"]
-        return found[0].decode("latin-1") if len(found) == 1 else ""
-
-    def encode(self, target: str, host: str) -> bytes:
-        """The head for the next hop, which is to close the connection after its answer."""
-        kept = [
-            b"%s: %s" % header for header in self.headers if header[0].lower() not in HOP_BY_HOP
-        ]
-        first = f"{self.method} {target} HTTP/1.1".encode()
-        return b"\r\n".join([first, b"Host: " + host.encode(), *kept, b"Connection: close"]) + END
-
-
-@dataclass(frozen=True)
 class Hop:
-    """Where a request goes next: an address, TLS or not, and its Host header and target there."""
+    """Where a request goes next: an address, TLS or not, and its Host header and target there.
+
+    `played`: the host of Dwolla as which the gateway answers, or None.
+    """
 
     address: str
     port: int
     tls: bool
     host: str
     target: str
+    played: str | None = None
 
 
 class Proxy:
@@ -170,7 +129,7 @@ class Proxy:
         hop = self._next(head, tls=tls)
         async with _connected(hop.address, hop.port, tls=hop.tls) as (from_next, to_next):
             to_next.write(head.encode(hop.target, hop.host))
-            await _exchange(reader, writer, from_next, to_next)
+            await _exchange(reader, writer, from_next, to_next, self._respelling(hop))
 
     # ── where to ──────────────────────────────────────────────────────────────────────────────
 
@@ -181,7 +140,7 @@ class Proxy:
             prefix = self._destinations.prefix(host)
             if prefix is None:
                 raise Refused(host)
-            return self._to_gateway(prefix + head.target)
+            return self._to_gateway(host, prefix, head.target)
         try:
             url = urlsplit(head.target)
         except ValueError:
@@ -192,15 +151,22 @@ class Proxy:
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
         prefix = self._destinations.prefix(host)
         if prefix is not None:
-            return self._to_gateway(prefix + target)
+            return self._to_gateway(host, prefix, target)
         if not self._destinations.permits(host):
             raise Refused(host)
         return Hop(host, port, url.scheme == "https", url.netloc.rpartition("@")[2], target)
 
-    def _to_gateway(self, target: str) -> Hop:
-        """The gateway's own name as Host: the links in its answers then lead back to it."""
+    def _to_gateway(self, host: str, prefix: str, target: str) -> Hop:
+        """By its own name as Host, so that its pages' links hold outside of the command too."""
         gateway = self._gateway
-        return Hop(gateway.host, gateway.port, gateway.tls, gateway.authority, target)
+        played = None if prefix else host
+        target = prefix + target
+        return Hop(gateway.host, gateway.port, gateway.tls, gateway.authority, target, played)
+
+    def _respelling(self, hop: Hop) -> Carry | None:
+        if hop.played is None:
+            return None
+        return functools.partial(carry_respelled, base=self._gateway.url, host=hop.played)
 
     async def _tunnel(
         self, target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -259,10 +225,13 @@ async def _exchange(
     to_client: asyncio.StreamWriter,
     from_next: asyncio.StreamReader,
     to_next: asyncio.StreamWriter,
+    first: Carry | None = None,
 ) -> None:
-    """Carry bytes both ways until the next hop has said everything."""
+    """Carry bytes both ways until the next hop has said everything; `first` begins its answer."""
     sending = asyncio.create_task(_carry(from_client, to_next))
     try:
+        if first is not None:
+            await first(from_next, to_client)
         await _carry(from_next, to_client)
     finally:
         sending.cancel()

@@ -1,4 +1,4 @@
-"""One command from start to end: the gateway it needs, the proxy around it, its signals and code."""
+"""One command from start to end: the gateway it needs, the proxy, its signals and its exit code."""
 
 from __future__ import annotations
 
