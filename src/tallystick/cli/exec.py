@@ -14,10 +14,14 @@ def execute(
     *command: Annotated[str, Parameter(help="The command and its arguments, after --.")],
     url: Annotated[str | None, Parameter(help="The gateway (http://127.0.0.1:7420).")] = None,
     allow: Annotated[
-        tuple[str, ...], Parameter(help="A host that may be reached; may be repeated.", negative="")
+        tuple[str, ...],
+        Parameter(
+            help="Another host to let through; may be repeated.", negative="", show_default=False
+        ),
     ] = (),
     serve: Annotated[
-        bool, Parameter(help="Start a gateway of its own for the command.", negative="")
+        bool,
+        Parameter(help="Start a gateway for the command alone.", negative="", show_default=False),
     ] = False,
 ) -> None:
     """Run a command so that unmodified code for Dwolla, Plaid and MX talks to the gateway here.

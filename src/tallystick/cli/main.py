@@ -20,8 +20,8 @@ applications = App(name="app", help="The applications (OAuth clients) of this ga
 keys = App(name="keys", help="The keys that seal what must not be read.")
 app.command(applications)
 app.command(keys)
-app.command("tallystick.cli.env:show", name="env")
-app.command("tallystick.cli.exec:execute", name="exec")
+app.command("tallystick.cli.env:show", name="env", help="Print the lines that point an SDK here.")
+app.command("tallystick.cli.exec:execute", name="exec", help="Run a command against the gateway.")
 
 
 Host = Annotated[str | None, Parameter(help="Address to listen on (127.0.0.1).")]
