@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from tallystick.cli import env, exec  # noqa: A004  # the commands' names
 from tallystick.errors import TallystickError
 
 app = App(
@@ -20,8 +21,8 @@ applications = App(name="app", help="The applications (OAuth clients) of this ga
 keys = App(name="keys", help="The keys that seal what must not be read.")
 app.command(applications)
 app.command(keys)
-app.command("tallystick.cli.env:show", name="env", help="Print the lines that point an SDK here.")
-app.command("tallystick.cli.exec:execute", name="exec", help="Run a command against the gateway.")
+app.command(env.show, name="env")
+app.command(exec.execute, name="exec")
 
 
 Host = Annotated[str | None, Parameter(help="Address to listen on (127.0.0.1).")]
