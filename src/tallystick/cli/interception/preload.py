@@ -63,11 +63,12 @@ class Guard:
         return found
 
     def _led(self, address: Any) -> Any:
-        """The address to connect to in place of `address`."""
+        """The address to connect to in place of `address`. Raises PermissionError."""
         if not isinstance(address, tuple) or len(address) < 2:
             return address  # a socket of this machine
         name = _normal(address[0])
         if name != STAND_IN and name not in self._routes:
+            self._refuse_other(name)  # here, before a name is looked up
             return address
         return "127.0.0.1", self._plan["port"] if address[1] == 80 else self._plan["tlsPort"]
 
@@ -80,7 +81,9 @@ class Guard:
             host = args[0]
         else:
             return
-        name = _normal(host)
+        self._refuse_other(_normal(host))
+
+    def _refuse_other(self, name: str | None) -> None:
         if name is not None and not _is_loopback(name) and name not in self._allowed:
             raise PermissionError(f"tallystick exec refused a connection to {name}")
 
