@@ -7,8 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
-import ssl
 import subprocess
 import sys
 import textwrap
@@ -21,7 +19,12 @@ import pytest
 from cryptography import x509
 
 from tallystick.cli.interception import authority
-from tallystick.cli.interception.destinations import Gateway, destinations, read_gateway
+from tallystick.cli.interception.destinations import (
+    Gateway,
+    destinations,
+    is_loopback,
+    read_gateway,
+)
 from tallystick.cli.interception.proxy import Proxy
 from tallystick.cli.recipes import RECIPES
 from tallystick.errors import ConfigurationError
@@ -164,26 +167,38 @@ def test_npm_dwolla(server, made):
     check_program(javascript(server.url, DWOLLA, suffix="mjs", **made), server, made)
 
 
+PLAID_CALL = """
+from plaid.model.sandbox_public_token_create_request import SandboxPublicTokenCreateRequest
+from plaid.model.products import Products
+asked = SandboxPublicTokenCreateRequest(institution_id="ins_109508", initial_products=[Products("auth")])
+print(client.sandbox_public_token_create(asked).public_token)
+"""
+MX_CALL = """
+import mx_platform_python as mx
+asked = mx.UserCreateRequestBody(user=mx.UserCreateRequest())
+print(mx.UsersApi(client).create_user(asked).user.guid)
+"""
+
+
 def test_plaid_python_which_asks_for_no_proxy(server):
-    done = python(server.url, """
-        import plaid
-        from plaid.api import plaid_api
-        from plaid.model.sandbox_public_token_create_request import SandboxPublicTokenCreateRequest
-        from plaid.model.products import Products
-        settings = plaid.Configuration(host=plaid.Environment.Sandbox,
-                                       api_key={"clientId": "sandbox", "secret": "sandbox"})
-        asked = SandboxPublicTokenCreateRequest(institution_id="ins_109508", initial_products=[Products("auth")])
-        print(plaid_api.PlaidApi(plaid.ApiClient(settings)).sandbox_public_token_create(asked).public_token)
-    """)  # fmt: skip
+    code = """
+import plaid
+from plaid.api import plaid_api
+keys = {"clientId": "sandbox", "secret": "sandbox"}
+settings = plaid.Configuration(host=plaid.Environment.Sandbox, api_key=keys)
+client = plaid_api.PlaidApi(plaid.ApiClient(settings))
+"""
+    done = python(server.url, code + PLAID_CALL)
     assert done.stdout.startswith("public-sandbox-"), done.stderr
 
 
 def test_mx_platform_python_which_asks_for_no_proxy(server):
-    done = python(server.url, """
-        import mx_platform_python as mx
-        settings = mx.Configuration(host="https://int-api.mx.com", username="sandbox", password="sandbox")
-        print(mx.UsersApi(mx.ApiClient(settings)).create_user(mx.UserCreateRequestBody(user=mx.UserCreateRequest())).user.guid)
-    """)  # fmt: skip
+    code = """
+import mx_platform_python as mx
+settings = mx.Configuration(host="https://int-api.mx.com", username="sandbox", password="sandbox")
+client = mx.ApiClient(settings)
+"""
+    done = python(server.url, code + MX_CALL)
     assert done.stdout.startswith("USR-"), done.stderr
 
 
@@ -326,3 +341,431 @@ with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Ready) as server:
     yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
     process.kill()
     process.communicate()
+
+
+# ── the certificate ───────────────────────────────────────────────────────────────────────────
+
+
+def test_a_client_that_does_not_trust_the_authority_refuses(server):
+    done = python(server.url, f"""
+        import os, socket, ssl
+        def shake(context):
+            with socket.create_connection(("api-sandbox.dwolla.com", 443), 20) as sock:
+                with context.wrap_socket(sock, server_hostname="api-sandbox.dwolla.com") as tls:
+                    return tls.version()
+        print(shake(ssl.create_default_context()))
+        for stranger in ssl.create_default_context(cafile={certifi.where()!r}), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT):
+            try:
+                print(shake(stranger))
+            except ssl.SSLCertVerificationError as error:
+                print(error.verify_message)
+    """)  # fmt: skip
+    trusted, *strangers = done.stdout.splitlines()
+    assert trusted == "TLSv1.3", done.stderr
+    assert len(strangers) == 2
+    assert all("unable to get local issuer certificate" in each for each in strangers)
+
+
+@pytest.mark.node
+def test_node_without_our_authority_refuses(server):
+    code = """
+        delete process.env.NODE_EXTRA_CA_CERTS;
+        const run = require("child_process").spawnSync;
+        const code = "fetch('https://api-sandbox.dwolla.com/').catch((error) => console.log(error.cause.code))";
+        process.stdout.write(run(process.execPath, ["-e", code]).stdout);
+    """
+    assert javascript(server.url, code).stdout.strip() in {
+        "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+        "SELF_SIGNED_CERT_IN_CHAIN",
+    }
+
+
+def test_the_authority_vouches_for_our_hosts_alone_and_for_a_day():
+    issued = authority.issue(["api-sandbox.dwolla.com", "cdn.plaid.com"])
+    root, leaf = (
+        x509.load_pem_x509_certificate(each) for each in (issued.authority, issued.certificate)
+    )
+    constraint = root.extensions.get_extension_for_class(x509.NameConstraints)
+    assert constraint.critical
+    assert [name.value for name in constraint.value.permitted_subtrees or ()] == [
+        "api-sandbox.dwolla.com",
+        "cdn.plaid.com",
+    ]
+    for each in (root, leaf):
+        assert each.not_valid_after_utc - each.not_valid_before_utc == timedelta(days=1)
+        assert each.not_valid_before_utc < datetime.now(UTC) < each.not_valid_after_utc
+    leaf.verify_directly_issued_by(root)
+    assert repr(issued) == "Issued()"
+    assert issued.key not in issued.authority + issued.certificate
+
+
+def test_no_key_is_written_and_nothing_stays(server):
+    done = python(server.url, """
+        import os, pathlib, stat
+        folder = pathlib.Path(os.environ["SSL_CERT_FILE"]).parent
+        print(folder, oct(stat.S_IMODE(folder.stat().st_mode)))
+        print(any(b"PRIVATE" in file.read_bytes() for file in folder.rglob("*") if file.is_file()))
+    """)  # fmt: skip
+    folder, mode, written = done.stdout.split()
+    assert (mode, written) == ("0o700", "False")
+    assert not Path(folder).exists()
+
+
+# ── the environment of the command ────────────────────────────────────────────────────────────
+
+
+def test_what_was_set_before_still_holds(server, tmp_path):
+    """A trusted authority, a preload of one's own, a `sitecustomize`, a path."""
+    bundle = tmp_path / "own.pem"
+    bundle.write_bytes(authority.issue(["example.com"]).authority)
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "sitecustomize.py").write_text("import sys; sys.own = 'kept'")
+    done = python(
+        server.url,
+        """
+        import os, ssl, sys
+        context = ssl.create_default_context()
+        names = {str(each["subject"]) for each in context.get_ca_certs()}
+        print(sys.own, len(context.get_ca_certs()), os.environ["NODE_OPTIONS"].endswith(" --no-deprecation"))
+        print(os.environ["TALLYSTICK_URL"], os.environ["NO_PROXY"], os.environ["ODD"])
+        """,
+        SSL_CERT_FILE=str(bundle),
+        NODE_OPTIONS="--no-deprecation",
+        PYTHONPATH=f"{own}{os.pathsep}{ROOT / 'src'}",
+        ODD="ünï",
+    )
+    assert done.stdout.split() == [
+        "kept", "2", "True", server.url, "localhost,127.0.0.1,::1", "ünï",
+    ], done.stderr  # fmt: skip
+
+
+def test_the_gateway_itself_and_this_machine_are_reached_directly(server):
+    done = python(server.url, """
+        import os, requests, socket
+        print(requests.get(os.environ["TALLYSTICK_URL"] + "/_tallystick/health/ready").json()["status"])
+        a, b = socket.socketpair(); a.send(b"x"); print(b.recv(1)); socket.gethostbyname("localhost")
+        try:
+            socket.gethostbyname(socket.gethostname())
+        except socket.gaierror:
+            pass
+    """)  # fmt: skip
+    assert done.stdout.split() == ["ready", "b'x'"], done.stderr
+    assert done.returncode == 0, done.stderr
+
+
+# ── exit codes and signals ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        (("sh", "-c", "exit 7"), 7, ""),
+        (("sh", "-c", "kill -KILL $$"), 128 + signal.SIGKILL, ""),
+        (("no-such-command",), 127, "no-such-command: there is no such command"),
+        (("/",), 126, "/: Permission denied"),
+    ],
+)
+def test_exit_codes(url_of_any, command, code, said):
+    done = execute(url_of_any, *command)
+    assert done.returncode == code
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--allow", "api.dwolla.com"), "never reaches the real one"),
+        (("--allow", "https://example.com/"), "takes the name of a host"),
+        (("--url", "http://api.dwolla.com"), "is not a gateway of yours"),
+        (("--url", "ftp://127.0.0.1"), "looks like http://127.0.0.1:7420"),
+        (("--url", "http://127.0.0.1:x"), "looks like http://127.0.0.1:7420"),
+        (("--serve", "--url", "http://127.0.0.1:7420"), "leave --url out"),
+    ],
+)
+def test_wrong_options(url_of_any, options, said):
+    url = "" if "--url" in options else url_of_any
+    done = execute(url, "true", options=options)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_command_and_no_gateway():
+    assert execute("http://127.0.0.1:7420").returncode == 2
+    url = f"http://127.0.0.1:{free_port()}"
+    done = execute(url, "true")
+    assert done.returncode == 3
+    assert f"no gateway answers at {url}" in done.stderr
+    assert "tallystick serve" in done.stderr
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
+def test_signals_reach_the_command(url_of_any, sent):
+    code = f"""
+import signal, sys, time
+signal.signal({sent:d}, lambda *_: sys.exit(40))
+print("ready", flush=True)
+time.sleep(60)
+"""
+    process = subprocess.Popen(
+        [*TALLYSTICK, "exec", "--url", url_of_any, "--", sys.executable, "-c", code],
+        stdout=subprocess.PIPE, text=True, env=environment(), start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(sent)
+    process.communicate(timeout=30)
+    assert process.returncode == 40
+
+
+# ── a gateway of its own ──────────────────────────────────────────────────────────────────────
+
+
+def test_serve(tmp_path):
+    made = {"KEY": "sandbox-key", "SECRET": "sandbox-secret", "TALLYSTICK_PORT": "1"}
+    (tmp_path / "tallystick.toml").write_text("mode = 'live'")
+    code = DWOLLAV2.format(environment="sandbox")
+    done = execute("", sys.executable, "-c", code, options=("--serve",), cwd=tmp_path, **made)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0].startswith(f"{PLAYED}/customers/")
+    assert [each.name for each in tmp_path.iterdir()] == ["tallystick.toml"]
+
+
+# ── the proxy, by hand ────────────────────────────────────────────────────────────────────────
+
+
+@contextlib.asynccontextmanager
+async def proxy(url: str, folder: Path, *allow: str):
+    gateway = read_gateway(url)
+    table = destinations(allow, gateway)
+    context = authority.server_context(authority.issue(table.routes), folder)
+    refused: list[str] = []
+    async with Proxy(table, gateway, context, refused.append) as running:
+        yield running, refused
+
+
+async def ask(port: int, raw: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(raw)
+        async with asyncio.timeout(20):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"GET http://api-sandbox.dwolla.com/ HTTP/1.1\r\n\r\n", b"401"),
+        # As axios asks a proxy for https.
+        (b"GET https://api-sandbox.dwolla.com/ HTTP/1.1\r\nHost: x\r\n\r\n", b"401"),
+        (b"GET https://API-Sandbox.Dwolla.com.:443/ HTTP/1.1\r\n\r\n", b"401"),
+        (b"GET / HTTP/1.1\r\nHost: api-sandbox.dwolla.com\r\n\r\n", b"401"),
+        (b"HEAD / HTTP/1.1\r\nHost: api-sandbox.dwolla.com\r\n\r\n", b"401"),
+        (b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", b"403"),
+        (b"GET / HTTP/1.1\r\nHost: api-sandbox.dwolla.com\r\nHost: example.com\r\n\r\n", b"403"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"403"),
+        (b"GET http://example.com/ HTTP/1.1\r\nHost: api-sandbox.dwolla.com\r\n\r\n", b"403"),
+        (b"GET http://api-sandbox.dwolla.com@example.com/ HTTP/1.1\r\n\r\n", b"403"),
+        (b"CONNECT example.com:443 HTTP/1.1\r\n\r\n", b"403"),
+        (b"CONNECT [2001:db8::1]:443 HTTP/1.1\r\n\r\n", b"403"),
+        (b"CONNECT 2130706433:443 HTTP/1.1\r\n\r\n", b"403"),
+        (b"CONNECT api-sandbox.dwolla.com.example.com:443 HTTP/1.1\r\n\r\n", b"403"),
+        (b"CONNECT api-sandbox.dwolla.com:99999 HTTP/1.1\r\n\r\n", b"400"),
+        (b"CONNECT [::1 HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET ftp://127.0.0.1/ HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET  HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost : api-sandbox.dwolla.com\r\n\r\n", b"400"),
+        (b"\xff\x00\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 65_536 + b"\r\n\r\n", b"431"),
+        (b"CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n", b"502"),
+        (b"GET http://\x07\x1bc/ HTTP/1.1\r\n\r\n", b"403"),
+    ],
+)
+async def test_the_proxy_reads_carefully(server, tmp_path, raw, status):
+    async with proxy(server.url, tmp_path) as (running, refused):
+        answer = await ask(running.port, raw)
+    assert answer.split(b" ")[1] == status, answer
+    assert b"\x1b" not in answer
+    assert all(each.isprintable() for each in refused)
+
+
+@pytest.mark.anyio
+async def test_an_allowed_host_passes_and_its_credentials_go_to_it_alone(server, tmp_path):
+    """localhost by another name: what matters is that the name was allowed."""
+    seen = asyncio.Queue[bytes]()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    other = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = other.sockets[0].getsockname()[1]
+    raw = (
+        f"GET http://user@127.0.0.1:{port}/p?q=1 HTTP/1.1\r\nHost: wrong\r\nA: b\r\n"
+        "Proxy-Authorization: Basic eA==\r\nConnection: keep-alive\r\n\r\n"
+    )
+    async with proxy(server.url, tmp_path, "example.com") as (running, refused), other:
+        assert (await ask(running.port, raw.encode())).startswith(b"HTTP/1.1 204")
+        tunnelled = f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n".encode()
+        assert b" 204 " in await ask(running.port, tunnelled)
+        assert running._destinations.permits("example.com")
+        assert not running._destinations.permits("www.example.com")
+    expected = f"GET /p?q=1 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nA: b\r\nConnection: close\r\n\r\n"
+    assert seen.get_nowait() == expected.encode()
+    assert refused == []
+
+
+@pytest.mark.anyio
+async def test_only_the_gateways_links_are_respelled(tmp_path):
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = "".join(
+            f'["{each}"]' for each in (base, f"{base}/customers/1", f"{base}/_partners/mx/x",
+                                       f"{base}0/customers", "http://127.0.0.1/customers")
+        )  # fmt: skip
+        writer.write(
+            "HTTP/1.1 100 Continue\r\n\r\n"
+            f"HTTP/1.1 200 OK\r\nLocation: {base}/customers/1\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        )
+        writer.close()
+
+    gateway = await asyncio.start_server(answer, "127.0.0.1", 0)
+    base = f"http://127.0.0.1:{gateway.sockets[0].getsockname()[1]}"
+    async with proxy(base, tmp_path) as (running, _), gateway:
+        raw = await ask(running.port, b"GET http://api.dwolla.com/ HTTP/1.1\r\n\r\n")
+        other = await ask(running.port, b"GET http://sandbox.plaid.com/ HTTP/1.1\r\n\r\n")
+    head, _, body = raw.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").partition(b"\r\n\r\n")
+    there = "https://api.dwolla.com"
+    assert f"Location: {there}/customers/1\r\n".encode() in head
+    assert body.decode() == (
+        f'["{there}"]["{there}/customers/1"]["{base}/_partners/mx/x"]["{base}0/customers"]'
+        '["http://127.0.0.1/customers"]'
+    )
+    assert f"content-length: {len(body)}".encode() in head
+    assert b"dwolla" not in other
+
+
+@pytest.mark.anyio
+async def test_bodies_of_any_size_pass_both_ways(tmp_path):
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readexactly(3_000_000)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + body)
+        writer.close()
+
+    gateway = await asyncio.start_server(echo, "127.0.0.1", 0)
+    base = f"http://127.0.0.1:{gateway.sockets[0].getsockname()[1]}"
+    body = os.urandom(3_000_000)
+    async with proxy(base, tmp_path) as (running, _), gateway:
+        for host in (b"api.dwolla.com", b"sandbox.plaid.com"):
+            raw = await ask(running.port, b"POST http://%s/ HTTP/1.1\r\n\r\n%s" % (host, body))
+            assert raw.endswith(body)
+
+
+def test_this_machine_has_many_names():
+    ours = ("localhost", "a.localhost", "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "::")
+    others = ("localhost.example.com", "10.0.0.1", "::ffff:10.0.0.1", "127.0.0.1.example.com")
+    assert all(is_loopback(each) for each in ours)
+    assert not any(is_loopback(each) for each in others)
+
+
+@pytest.mark.parametrize("wrong", ["", "a b", "a/b", "é.example", "x" * 300, "-a", "a\n"])
+def test_what_is_no_host_is_not_allowed(wrong):
+    with pytest.raises(ConfigurationError, match="takes the name of a host"):
+        destinations([wrong], Gateway("127.0.0.1", 7420))
+
+
+# ── tallystick env ────────────────────────────────────────────────────────────────────────────
+
+
+def recipe(sdk: str, url: str) -> dict:
+    done = subprocess.run(
+        [*TALLYSTICK, "env", "--sdk", sdk, "--url", url, "--format", "json"],
+        env=environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("sdk", "call", "starts"),
+    [
+        ("dwollav2", "print(client.Auth.client().get('/').body['_links']['account']['href'])", ""),
+        (
+            "plaid-python",
+            PLAID_CALL,
+            "public-sandbox-",
+        ),
+        (
+            "mx-platform-python",
+            MX_CALL,
+            "USR-",
+        ),
+    ],
+)
+def test_recipes_for_python_run(server, sdk, call, starts):
+    made = recipe(sdk, server.url)
+    assert made["checked"] == "run"
+    code = "\n".join([*made["lines"], call])
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.stdout.startswith(starts or f"{server.url}/accounts/"), done.stderr
+
+
+@pytest.mark.node
+@pytest.mark.parametrize(
+    ("sdk", "suffix", "call"),
+    [
+        ("dwolla-v2", "cjs", "dwolla.get('/').then(r => console.log(r.body._links.account.href))"),
+        ("dwolla", "mjs", "console.log((await dwolla.root.get()).links.account.href)"),
+    ],
+)
+def test_recipes_for_node_run(server, sdk, suffix, call):
+    made = recipe(sdk, server.url)
+    assert made["checked"] == "run"
+    script = NODE_MODULES.parent / f"recipe_{os.getpid()}.{suffix}"
+    script.write_text("\n".join([*made["lines"], call]))
+    try:
+        done = subprocess.run(
+            [node(), str(script)], env=environment(), capture_output=True, text=True, check=False
+        )
+    finally:
+        script.unlink()
+    assert done.stdout.startswith(f"{server.url}/accounts/"), done.stderr
+
+
+def test_env_lists_and_refuses():
+    def run(*options: str):
+        return subprocess.run(
+            [*TALLYSTICK, "env", *options],
+            env=environment(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    assert [line.split()[0] for line in run().stdout.splitlines()] == list(RECIPES)
+    unknown = run("--sdk", "cobol")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert all(name in unknown.stderr for name in RECIPES)
+    assert run("--sdk", "dwolla", "--url", "nonsense").returncode == 2
+    assert "http://localhost:7420/token" in run("--sdk", "kotlin").stdout
+
+
+@pytest.mark.parametrize("sdk", RECIPES)
+def test_every_recipe_is_whole_and_documented(sdk):
+    made = RECIPES[sdk].render("http://gateway.test")
+    text = "\n".join(made["lines"])
+    assert "http://gateway.test" in text
+    assert "{url}" not in text
+    assert not any(host in text for host in ("api.dwolla.com", "api-sandbox.dwolla.com"))
+    page = (ROOT / "docs" / "existing-code.md").read_text()
+    row = next(line for line in page.splitlines() if line.startswith(f"| `{sdk}` |"))
+    assert made["version"] in row
+    assert ("not verified" in row) == (made["checked"] != "run")

@@ -107,9 +107,11 @@ class Proxy:
             await self._answer(reader, writer, tls=tls)
         except Malformed:
             await _say(writer, "400 Bad Request", "the request cannot be read")
+        except asyncio.LimitOverrunError:
+            await _say(writer, "431 Request Header Fields Too Large", "the head is too long")
         except Refused as refused:
             await self._refuse(writer, refused.host)
-        except (OSError, TimeoutError, EOFError, asyncio.LimitOverrunError):
+        except (OSError, TimeoutError, EOFError):
             await _say(writer, "502 Bad Gateway", "the other side did not answer")
         except asyncio.CancelledError:
             pass  # the command has ended
