@@ -10,13 +10,18 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import certifi
 import httpx2
 import pytest
 from cryptography import x509
+from playwright.sync_api import sync_playwright
 
 from tallystick.cli.interception import authority
 from tallystick.cli.interception.destinations import (
@@ -29,8 +34,9 @@ from tallystick.cli.interception.proxy import Proxy
 from tallystick.cli.recipes import RECIPES
 from tallystick.errors import ConfigurationError
 
-from .gateway import Served, free_port
-from .requirements import NODE_MODULES, ROOT, node
+from .gateway import Served, free_port, served
+from .requirements import CHROMIUM_ARGS, NODE_MODULES, ROOT, chromium, node
+from .test_browser_journeys import HTML, PAGES, Integrator, Quiet
 
 TALLYSTICK = (sys.executable, "-m", "tallystick")
 PLAYED = "https://api-sandbox.dwolla.com"
@@ -74,6 +80,14 @@ def made(server: Served) -> dict[str, str]:
     """The credentials of a new application, as the environment of a program."""
     app = server.application()
     return {"KEY": app["client_id"], "SECRET": app["client_secret"]}
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A gateway on SQLite alone: for what does not depend on the store."""
+    folder = tmp_path_factory.mktemp("one")
+    with served(folder, f"sqlite:///{folder}/tallystick.db") as running:
+        yield running
 
 
 def customers_of(server: Served, made: dict[str, str]) -> list[str]:
@@ -180,7 +194,7 @@ print(mx.UsersApi(client).create_user(asked).user.guid)
 """
 
 
-def test_plaid_python_which_asks_for_no_proxy(server):
+def test_plaid_python_which_asks_for_no_proxy(one):
     code = """
 import plaid
 from plaid.api import plaid_api
@@ -188,17 +202,17 @@ keys = {"clientId": "sandbox", "secret": "sandbox"}
 settings = plaid.Configuration(host=plaid.Environment.Sandbox, api_key=keys)
 client = plaid_api.PlaidApi(plaid.ApiClient(settings))
 """
-    done = python(server.url, code + PLAID_CALL)
+    done = python(one.url, code + PLAID_CALL)
     assert done.stdout.startswith("public-sandbox-"), done.stderr
 
 
-def test_mx_platform_python_which_asks_for_no_proxy(server):
+def test_mx_platform_python_which_asks_for_no_proxy(one):
     code = """
 import mx_platform_python as mx
 settings = mx.Configuration(host="https://int-api.mx.com", username="sandbox", password="sandbox")
 client = mx.ApiClient(settings)
 """
-    done = python(server.url, code + MX_CALL)
+    done = python(one.url, code + MX_CALL)
     assert done.stdout.startswith("USR-"), done.stderr
 
 
@@ -239,8 +253,8 @@ for url in sys.argv[1:]:
 """
 
 
-def test_hosts_land_where_they_should(server):
-    done = execute(server.url, sys.executable, "-c", LANDING, *LANDS)
+def test_hosts_land_where_they_should(one):
+    done = execute(one.url, sys.executable, "-c", LANDING, *LANDS)
     found = [line.split() for line in done.stdout.splitlines()]
     assert found == [[str(status)] * 4 for status in LANDS.values()], done.stderr
 
@@ -346,8 +360,8 @@ with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Ready) as server:
 # ── the certificate ───────────────────────────────────────────────────────────────────────────
 
 
-def test_a_client_that_does_not_trust_the_authority_refuses(server):
-    done = python(server.url, f"""
+def test_a_client_that_does_not_trust_the_authority_refuses(one):
+    done = python(one.url, f"""
         import os, socket, ssl
         def shake(context):
             with socket.create_connection(("api-sandbox.dwolla.com", 443), 20) as sock:
@@ -367,14 +381,14 @@ def test_a_client_that_does_not_trust_the_authority_refuses(server):
 
 
 @pytest.mark.node
-def test_node_without_our_authority_refuses(server):
+def test_node_without_our_authority_refuses(one):
     code = """
         delete process.env.NODE_EXTRA_CA_CERTS;
         const run = require("child_process").spawnSync;
         const code = "fetch('https://api-sandbox.dwolla.com/').catch((error) => console.log(error.cause.code))";
         process.stdout.write(run(process.execPath, ["-e", code]).stdout);
     """
-    assert javascript(server.url, code).stdout.strip() in {
+    assert javascript(one.url, code).stdout.strip() in {
         "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
         "SELF_SIGNED_CERT_IN_CHAIN",
     }
@@ -399,8 +413,8 @@ def test_the_authority_vouches_for_our_hosts_alone_and_for_a_day():
     assert issued.key not in issued.authority + issued.certificate
 
 
-def test_no_key_is_written_and_nothing_stays(server):
-    done = python(server.url, """
+def test_no_key_is_written_and_nothing_stays(one):
+    done = python(one.url, """
         import os, pathlib, stat
         folder = pathlib.Path(os.environ["SSL_CERT_FILE"]).parent
         print(folder, oct(stat.S_IMODE(folder.stat().st_mode)))
@@ -414,7 +428,7 @@ def test_no_key_is_written_and_nothing_stays(server):
 # ── the environment of the command ────────────────────────────────────────────────────────────
 
 
-def test_what_was_set_before_still_holds(server, tmp_path):
+def test_what_was_set_before_still_holds(one, tmp_path):
     """A trusted authority, a preload of one's own, a `sitecustomize`, a path."""
     bundle = tmp_path / "own.pem"
     bundle.write_bytes(authority.issue(["example.com"]).authority)
@@ -422,7 +436,7 @@ def test_what_was_set_before_still_holds(server, tmp_path):
     own.mkdir()
     (own / "sitecustomize.py").write_text("import sys; sys.own = 'kept'")
     done = python(
-        server.url,
+        one.url,
         """
         import os, ssl, sys
         context = ssl.create_default_context()
@@ -436,12 +450,12 @@ def test_what_was_set_before_still_holds(server, tmp_path):
         ODD="ünï",
     )
     assert done.stdout.split() == [
-        "kept", "2", "True", server.url, "localhost,127.0.0.1,::1", "ünï",
+        "kept", "2", "True", one.url, "localhost,127.0.0.1,::1", "ünï",
     ], done.stderr  # fmt: skip
 
 
-def test_the_gateway_itself_and_this_machine_are_reached_directly(server):
-    done = python(server.url, """
+def test_the_gateway_itself_and_this_machine_are_reached_directly(one):
+    done = python(one.url, """
         import os, requests, socket
         print(requests.get(os.environ["TALLYSTICK_URL"] + "/_tallystick/health/ready").json()["status"])
         a, b = socket.socketpair(); a.send(b"x"); print(b.recv(1)); socket.gethostbyname("localhost")
@@ -588,8 +602,8 @@ async def ask(port: int, raw: bytes) -> bytes:
         (b"GET http://\x07\x1bc/ HTTP/1.1\r\n\r\n", b"403"),
     ],
 )
-async def test_the_proxy_reads_carefully(server, tmp_path, raw, status):
-    async with proxy(server.url, tmp_path) as (running, refused):
+async def test_the_proxy_reads_carefully(one, tmp_path, raw, status):
+    async with proxy(one.url, tmp_path) as (running, refused):
         answer = await ask(running.port, raw)
     assert answer.split(b" ")[1] == status, answer
     assert b"\x1b" not in answer
@@ -597,7 +611,7 @@ async def test_the_proxy_reads_carefully(server, tmp_path, raw, status):
 
 
 @pytest.mark.anyio
-async def test_an_allowed_host_passes_and_its_credentials_go_to_it_alone(server, tmp_path):
+async def test_an_allowed_host_passes_and_its_credentials_go_to_it_alone(one, tmp_path):
     """localhost by another name: what matters is that the name was allowed."""
     seen = asyncio.Queue[bytes]()
 
@@ -612,7 +626,7 @@ async def test_an_allowed_host_passes_and_its_credentials_go_to_it_alone(server,
         f"GET http://user@127.0.0.1:{port}/p?q=1 HTTP/1.1\r\nHost: wrong\r\nA: b\r\n"
         "Proxy-Authorization: Basic eA==\r\nConnection: keep-alive\r\n\r\n"
     )
-    async with proxy(server.url, tmp_path, "example.com") as (running, refused), other:
+    async with proxy(one.url, tmp_path, "example.com") as (running, refused), other:
         assert (await ask(running.port, raw.encode())).startswith(b"HTTP/1.1 204")
         tunnelled = f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n".encode()
         assert b" 204 " in await ask(running.port, tunnelled)
@@ -711,14 +725,14 @@ def recipe(sdk: str, url: str) -> dict:
         ),
     ],
 )
-def test_recipes_for_python_run(server, sdk, call, starts):
-    made = recipe(sdk, server.url)
+def test_recipes_for_python_run(one, sdk, call, starts):
+    made = recipe(sdk, one.url)
     assert made["checked"] == "run"
     code = "\n".join([*made["lines"], call])
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False
     )
-    assert done.stdout.startswith(starts or f"{server.url}/accounts/"), done.stderr
+    assert done.stdout.startswith(starts or f"{one.url}/accounts/"), done.stderr
 
 
 @pytest.mark.node
@@ -729,8 +743,8 @@ def test_recipes_for_python_run(server, sdk, call, starts):
         ("dwolla", "mjs", "console.log((await dwolla.root.get()).links.account.href)"),
     ],
 )
-def test_recipes_for_node_run(server, sdk, suffix, call):
-    made = recipe(sdk, server.url)
+def test_recipes_for_node_run(one, sdk, suffix, call):
+    made = recipe(sdk, one.url)
     assert made["checked"] == "run"
     script = NODE_MODULES.parent / f"recipe_{os.getpid()}.{suffix}"
     script.write_text("\n".join([*made["lines"], call]))
@@ -740,7 +754,48 @@ def test_recipes_for_node_run(server, sdk, suffix, call):
         )
     finally:
         script.unlink()
-    assert done.stdout.startswith(f"{server.url}/accounts/"), done.stderr
+    assert done.stdout.startswith(f"{one.url}/accounts/"), done.stderr
+
+
+@pytest.mark.browser
+@pytest.mark.node
+def test_the_recipe_for_react_plaid_link_runs(one, tmp_path):
+    """The hook finds the script there, and never asks Plaid for it."""
+    node()
+    esbuild = [
+        NODE_MODULES / ".bin" / "esbuild",
+        PAGES / "plaid.jsx",
+        "--bundle",
+        "--log-level=error",
+    ]
+    env = '--define:process.env.NODE_ENV="production"'
+    subprocess.run([*esbuild, env, f"--outfile={tmp_path}/plaid.js"], cwd=PAGES, check=True)
+    tags = "\n".join(recipe("react-plaid-link", one.url)["lines"])
+    (tmp_path / "plaid.html").write_text(
+        HTML.format(name="plaid").replace("</head>", f"{tags}</head>")
+    )
+    away: list[str] = []
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path))) as shop,
+        sync_playwright() as playwright,
+    ):
+        threading.Thread(target=shop.serve_forever, daemon=True).start()
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
+        page = browser.new_page()
+        page.route(
+            lambda url: not url.startswith("http://127.0.0.1:"),
+            lambda route: (away.append(route.request.url), route.abort()),
+        )
+        integrator = Integrator(one, f"http://127.0.0.1:{shop.server_address[1]}", page)
+        token = integrator.session("Plaid")["externalProviderSessionToken"]
+        page.goto(f"{integrator.shop}/plaid.html?token={token}")
+        page.click("#link:enabled")
+        page.frame_locator("iframe[title='Plaid Link']").locator("button:visible").first.wait_for()
+        assert page.evaluate("told") == []
+        integrator.api.close()
+        browser.close()
+        shop.shutdown()
+    assert away == []
 
 
 def test_env_lists_and_refuses():

@@ -213,7 +213,7 @@ const plaid = new PlaidApi(new Configuration({
         "npm react-plaid-link",
         "HTML",
         "5.0.0",
-        "read",
+        "run",
         "In the page, above the bundle. The second tag is never loaded: the hook finds it and "
         "takes Plaid's script for loaded.",
         """
