@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -257,6 +258,39 @@ def test_hosts_land_where_they_should(one):
     done = execute(one.url, sys.executable, "-c", LANDING, *LANDS)
     found = [line.split() for line in done.stdout.splitlines()]
     assert found == [[str(status)] * 4 for status in LANDS.values()], done.stderr
+
+
+JAVA_WAYS = """
+import java.net.*;
+import java.net.http.*;
+public class Probe {
+  static String old(String url) {
+    try { return "" + ((HttpURLConnection) new URL(url).openConnection()).getResponseCode(); }
+    catch (Exception error) { return error.getMessage().contains("403") ? "403" : error.toString(); }
+  }
+  static String now(String url) {
+    var request = HttpRequest.newBuilder(URI.create(url)).build();
+    try { return "" + HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString()).statusCode(); }
+    catch (Exception error) { return error.getMessage().contains("403") ? "403" : error.toString(); }
+  }
+  public static void main(String[] urls) {
+    for (var url : urls) System.out.println(old(url) + " " + now(url));
+  }
+}
+"""
+
+
+def test_java(one, tmp_path):
+    """No SDK, but the two clients of the JDK, which the Kotlin SDK and others stand on."""
+    java = shutil.which("java")
+    if java is None:
+        pytest.skip("Java is not here")
+    (tmp_path / "Probe.java").write_text(JAVA_WAYS)
+    others = {"https://example.com/": 403, "http://example.com/": 403}
+    done = execute(one.url, java, f"{tmp_path}/Probe.java", *LANDS, *others)
+    found = [line.split() for line in done.stdout.splitlines()]
+    expected = [*LANDS.values(), *others.values()]
+    assert found == [[str(status)] * 2 for status in expected], done.stderr
 
 
 # ── the positive control: every other host ────────────────────────────────────────────────────

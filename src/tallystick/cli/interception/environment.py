@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tallystick.cli.interception import jvm
 from tallystick.cli.interception.destinations import Destinations, Gateway
 
 SOURCES = Path(__file__).parent
@@ -49,7 +50,9 @@ def write_files(
     (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     for source, name in (("preload.cjs", "preload.cjs"), ("preload.py", "sitecustomize.py")):
         (folder / name).write_bytes((SOURCES / source).read_bytes())
-    (folder / "bundle.pem").write_bytes(authority + b"\n" + _trusted(base))
+    trusted = _trusted(base)
+    (folder / "bundle.pem").write_bytes(authority + b"\n" + trusted)
+    (folder / "trust.p12").write_bytes(jvm.trust_store(authority, trusted))
     (folder / "node.pem").write_bytes(authority + b"\n" + _read(base.get(NODE_BUNDLE)))
 
 
@@ -65,6 +68,8 @@ def variables(
     found[NODE_BUNDLE] = str(folder / "node.pem")
     preload = f"--require {json.dumps(str(folder / 'preload.cjs'))}"
     found["NODE_OPTIONS"] = " ".join(filter(None, (preload, base.get("NODE_OPTIONS"))))
+    java = jvm.options(str(folder / "trust.p12"), ports.proxy)
+    found[jvm.VARIABLE] = " ".join(filter(None, (java, base.get(jvm.VARIABLE))))
     path = (str(folder), base.get("PYTHONPATH"))
     found["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     found["TALLYSTICK_URL"] = gateway.url
