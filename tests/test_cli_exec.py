@@ -225,9 +225,9 @@ LANDS = {
     "http://api-sandbox.dwolla.com/": 401,
     "https://accounts-sandbox.dwolla.com/auth": 401,
 }
-# Through the proxy; by a look-up and a connection; in an event loop; and with a port remembered.
+# Through the proxy; by a look-up and a connection; in both event loops; with a port remembered.
 LANDING = """
-import asyncio, socket, ssl, sys, urllib.error, urllib.request
+import asyncio, socket, ssl, sys, urllib.error, urllib.request, uvloop
 from urllib.parse import urlsplit
 def status(opener, url):
     try:
@@ -250,14 +250,15 @@ for url in sys.argv[1:]:
     tls = parts.scheme == "https"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     print(status(urllib.request.build_opener(), url), status(direct, url),
-          asyncio.run(by_event_loop(parts, tls)), by_remembered_port(parts, tls))
+          asyncio.run(by_event_loop(parts, tls)), uvloop.run(by_event_loop(parts, tls)),
+          by_remembered_port(parts, tls))
 """
 
 
 def test_hosts_land_where_they_should(one):
     done = execute(one.url, sys.executable, "-c", LANDING, *LANDS)
     found = [line.split() for line in done.stdout.splitlines()]
-    assert found == [[str(status)] * 4 for status in LANDS.values()], done.stderr
+    assert found == [[str(status)] * 5 for status in LANDS.values()], done.stderr
 
 
 JAVA_WAYS = """
@@ -306,6 +307,11 @@ def way_socket(host): socket.create_connection((host, 443), 5)
 def way_connect(host): socket.socket().connect((host, 443))
 def way_connect_ex(host): socket.socket().connect_ex((host, 443))
 def way_asyncio(host): asyncio.run(asyncio.open_connection(host, 443))
+def way_uvloop(host): import uvloop; uvloop.run(asyncio.open_connection(host, 443))
+def way_uvloop_resolve(host):
+    import uvloop
+    async def resolve(): await asyncio.get_running_loop().getaddrinfo(host, 443)
+    uvloop.run(resolve())
 def way_below(host): _socket.socket().connect(("203.0.113.1", 443))
 def way_datagram(host): socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", ("203.0.113.1", 53))
 for name, way in [each for each in globals().items() if each[0].startswith("way_")]:

@@ -32,6 +32,8 @@ def execute(
 
     Example: tallystick exec --serve -- npm test
     """
+    if os.name != "posix":
+        wrong("exec needs Linux or macOS; `tallystick env` works everywhere")
     if not command:
         wrong("give a command: tallystick exec -- npm test")
     if serve and url:

@@ -17,6 +17,7 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 # A loopback address that nobody uses: code that resolves first and connects to the answer, with a
@@ -52,12 +53,39 @@ class Guard:
         sockets.connect = connect
         sockets.connect_ex = connect_ex
         sys.addaudithook(self._check)
+        sys.meta_path.insert(0, AfterImport("uvloop", self._install_in_uvloop))
+
+    def _install_in_uvloop(self, uvloop: Any) -> None:
+        """It resolves and connects in C, out of sight of `socket` and of audit hooks."""
+        resolve, connect = uvloop.Loop.getaddrinfo, uvloop.Loop.create_connection
+
+        async def getaddrinfo(loop: Any, host: Any, port: Any, **options: Any) -> Any:
+            name = _normal(host)
+            if name in self._routes:
+                return await resolve(loop, STAND_IN, port, **options)
+            self._refuse_other(name)
+            return self._remember(name, await resolve(loop, host, port, **options))
+
+        async def create_connection(
+            loop: Any, factory: Any, host: Any = None, port: Any = None, **options: Any
+        ) -> Any:
+            if host is not None:
+                if options.get("ssl") and options.get("server_hostname") is None:
+                    options["server_hostname"] = host
+                host, port = self._led((host, port))
+            return await connect(loop, factory, host, port, **options)
+
+        uvloop.Loop.getaddrinfo = getaddrinfo
+        uvloop.Loop.create_connection = create_connection
 
     def _getaddrinfo(self, host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
         name = _normal(host)
         if name in self._routes:
             return self._resolve(STAND_IN, port, *args, **kwargs)
-        found = self._resolve(host, port, *args, **kwargs)
+        return self._remember(name, self._resolve(host, port, *args, **kwargs))
+
+    def _remember(self, name: str | None, found: Any) -> Any:
+        """The addresses of an allowed name are allowed too."""
         if name in self._allowed:
             self._allowed.update(str(each[4][0]) for each in found)
         return found
@@ -70,7 +98,8 @@ class Guard:
         if name != STAND_IN and name not in self._routes:
             self._refuse_other(name)  # here, before a name is looked up
             return address
-        return "127.0.0.1", self._plan["port"] if address[1] == 80 else self._plan["tlsPort"]
+        plain = str(address[1]) in ("80", "http")
+        return "127.0.0.1", self._plan["port" if plain else "tlsPort"]
 
     def _check(self, event: str, args: tuple[Any, ...]) -> None:
         """The audit hook. Raises PermissionError."""
@@ -86,6 +115,27 @@ class Guard:
     def _refuse_other(self, name: str | None) -> None:
         if name is not None and not _is_loopback(name) and name not in self._allowed:
             raise PermissionError(f"tallystick exec refused a connection to {name}")
+
+
+class AfterImport:
+    """Finds one module as it always was found, and has something done when it has been imported."""
+
+    def __init__(self, name: str, then: Callable[[Any], None]) -> None:
+        self._name, self._then = name, then
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != self._name:
+            return None
+        spec: Any = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def exec_module(module: Any) -> None:
+                run(module)
+                self._then(module)
+
+            spec.loader.exec_module = exec_module
+        return spec
 
 
 def _normal(host: Any) -> str | None:
