@@ -637,6 +637,8 @@ async def ask(port: int, raw: bytes) -> bytes:
         (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nHost : api-sandbox.dwolla.com\r\n\r\n", b"400"),
         (b"\xff\x00\r\n\r\n", b"400"),
+        (b"GET http://127.0.0.1/\nX:y HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nA: b\rHost: api.dwolla.com\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 65_536 + b"\r\n\r\n", b"431"),
         (b"CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n", b"502"),
         (b"GET http://\x07\x1bc/ HTTP/1.1\r\n\r\n", b"403"),
@@ -675,6 +677,27 @@ async def test_an_allowed_host_passes_and_its_credentials_go_to_it_alone(one, tm
     expected = f"GET /p?q=1 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nA: b\r\nConnection: close\r\n\r\n"
     assert seen.get_nowait() == expected.encode()
     assert refused == []
+
+
+@pytest.mark.anyio
+async def test_the_end_of_a_tunnel_is_passed_on(one, tmp_path):
+    ended = asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.read() == b"all"
+        writer.close()
+        ended.set()
+
+    other = await asyncio.start_server(listen, "127.0.0.1", 0)
+    port = other.sockets[0].getsockname()[1]
+    async with proxy(one.url, tmp_path) as (running, _), other:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        writer.write(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\nall".encode())
+        writer.write_eof()
+        async with asyncio.timeout(20):
+            assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+            await ended.wait()
+        writer.close()
 
 
 @pytest.mark.anyio

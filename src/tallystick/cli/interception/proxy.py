@@ -25,7 +25,6 @@ LOOPBACK = "127.0.0.1"
 HEAD_S = 30.0
 CONNECT_S = 30.0
 
-
 # Carries the beginning of an answer.
 Carry = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -122,8 +121,11 @@ class Proxy:
     async def _answer(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, tls: bool
     ) -> None:
-        async with asyncio.timeout(HEAD_S):
-            raw = await reader.readuntil(END)
+        try:
+            async with asyncio.timeout(HEAD_S):
+                raw = await reader.readuntil(END)
+        except (OSError, TimeoutError, EOFError):
+            return  # nothing was asked
         head = Head.parse(raw)
         if head.method == "CONNECT" and not tls:
             await self._tunnel(head.target, reader, writer)
@@ -230,7 +232,7 @@ async def _exchange(
     first: Carry | None = None,
 ) -> None:
     """Carry bytes both ways until the next hop has said everything; `first` begins its answer."""
-    sending = asyncio.create_task(_carry(from_client, to_next))
+    sending = asyncio.create_task(_carry_all(from_client, to_next))
     try:
         if first is not None:
             await first(from_next, to_client)
@@ -245,6 +247,14 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         while chunk := await reader.read(CHUNK):
             writer.write(chunk)
             await writer.drain()
+
+
+async def _carry_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Carry, then say that there is no more."""
+    await _carry(reader, writer)
+    with contextlib.suppress(OSError):
+        if writer.can_write_eof():
+            writer.write_eof()
 
 
 async def _say(writer: asyncio.StreamWriter, status: str, text: str) -> None:

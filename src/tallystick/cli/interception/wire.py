@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,6 +13,8 @@ END = b"\r\n\r\n"
 HOP_BY_HOP = frozenset(
     {b"host", b"connection", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"upgrade"}
 )
+# No line holds any of these (RFC 9112 2.2); the next reader might take one for the line's end.
+_CONTROL = re.compile(rb"[\r\n\0]")
 
 
 class Malformed(Exception):
@@ -21,10 +24,12 @@ class Malformed(Exception):
 def split_head(raw: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """The first line of a message, and its headers as they came. Raises Malformed."""
     first, *lines = raw.removesuffix(END).split(b"\r\n")
+    if _CONTROL.search(first):
+        raise Malformed
     headers = []
     for line in lines:
         name, colon, value = line.partition(b":")
-        if not colon or not name or name != name.strip() or b"\n" in line:
+        if not colon or not name or name != name.strip() or _CONTROL.search(line):
             raise Malformed
         headers.append((name, value.strip()))
     return first, headers
