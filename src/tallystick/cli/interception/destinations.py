@@ -111,7 +111,7 @@ def destinations(allow: Iterable[str], gateway: Gateway) -> Destinations:
 
 
 def _routes() -> dict[str, str]:
-    routes = dict.fromkeys(DWOLLA, "")
+    routes: dict[str, str] = dict.fromkeys(DWOLLA, "")
     keys = set()
     for manifest in registry.manifests():
         if manifest.simulator is None:
