@@ -118,5 +118,10 @@ def holdings_of(username: str) -> tuple[Holding, ...]:
 
 
 def search(query: str) -> list[Institution]:
+    """Those of whose name some word begins with each word of the query."""
     words = query.lower().split()
-    return [each for each in INSTITUTIONS if all(word in each.name.lower() for word in words)]
+    return [each for each in INSTITUTIONS if all(_begins(each.name, word) for word in words)]
+
+
+def _begins(name: str, word: str) -> bool:
+    return any(part.startswith(word) for part in name.lower().split())

@@ -169,10 +169,10 @@ def _read_web_address(body: Body, name: str) -> str | None:
 
 
 def _read_plain_object(body: Body, name: str) -> dict[str, Any]:
-    found = body.get(name) or {}
-    if not isinstance(found, dict):
+    found = body.get(name)
+    if found is not None and not isinstance(found, dict):
         raise invalid(f'"{name}" must be an object')
-    return found
+    return found or {}
 
 
 def _read_headers(body: Body) -> dict[str, str]:
