@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from tallystick.clock import DAY_MS, VirtualClock, to_iso
+from tallystick.clock import DAY_MS, Clock, VirtualClock, to_iso
 from tallystick.ids import SystemEntropy
 from tallystick.partners.finicity import PARTNER
 from tallystick.partners.finicity.connector import Connector
@@ -125,17 +125,19 @@ class World:
         return GuardedPartner(PARTNER, Connector(made, http, self.clock))
 
     def integrator(self) -> Integrator:
-        return Integrator(self)
+        return Integrator(self.base_url, self.transport(), self.clock)
 
 
 class Integrator:
     """A shop's server with its own contract at Finicity; `async with` signs it in."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(
+        self, base_url: str, transport: httpx2.AsyncBaseTransport | None, clock: Clock
+    ) -> None:
+        self._clock = clock
         self.client = httpx2.AsyncClient(
-            transport=world.transport(),
-            base_url=world.base_url,
+            transport=transport,
+            base_url=base_url,
             headers={"Finicity-App-Key": "sandbox", "Accept": "application/json"},
         )
 
@@ -181,7 +183,7 @@ class Integrator:
 
     def key(self, customer: str, account: str, **changes: Any) -> dict[str, Any]:
         """The body that asks for an access key, as Mastercard's Dwolla example does."""
-        now_ms = self._world.clock.now_ms()
+        now_ms = self._clock.now_ms()
         period = {
             "type": "timeframe",
             "startTime": to_iso(now_ms - 1_000),
