@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,9 @@ def open_page(browser: Browser, **options: Any) -> Iterator[Page]:
 @pytest.fixture
 def shop(browser: Browser, world: World) -> Iterator[Shop]:
     for page in open_page(browser):
-        yield Shop(world, page)
+        shop = Shop(world, page)
+        with closing(shop.client):
+            yield shop
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -148,7 +151,9 @@ def small(request: pytest.FixtureRequest, browser: Browser, world: World) -> Ite
     """A telephone of 360 by 640 points."""
     size = {"width": 360, "height": 640}
     for page in open_page(browser, viewport=size, color_scheme=request.param):
-        yield Shop(world, page)
+        shop = Shop(world, page)
+        with closing(shop.client):
+            yield shop
 
 
 def sign_in(frame: FrameLocator, username: str, password: str, bank: int = 102105) -> None:
