@@ -35,14 +35,15 @@ _SUCCESS = 0
 
 # Ids become parts of paths.
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_CODE = re.compile(r"[A-Za-z0-9._-]{1,32}", re.ASCII)
+# Mastercard's codes are numbers of two to seven digits; anything longer might be a secret's echo.
+_CODE = re.compile(r"[0-9]{1,7}", re.ASCII)
 _WHOLE_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 # Whole numbers below are seconds since the epoch, as everywhere at Mastercard; above, milliseconds.
 _SECONDS_MAX = 10**11
 _MS_MAX = 10**14
 # No account holds as much; what is beyond is not to be believed, nor to be stored.
-_CENTS_MAX = 10**15
+_UNITS_MAX = 10**13
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -69,9 +70,9 @@ class AvailableBalance(msgspec.Struct, frozen=True, rename="camel"):
     present" before the first aggregation.
     """
 
-    available_balance: Decimal | float | None
+    available_balance: int | float | None
     available_balance_date: int
-    cleared_balance: Decimal | float
+    cleared_balance: int | float
     cleared_balance_date: int
     currency: str
     aggregation_status_code: int = 0
@@ -225,10 +226,11 @@ def balance_of(shown: AvailableBalance) -> Balance:
     failure of the last aggregation: the amounts beside it are older than they look.
     """
     code = shown.aggregation_status_code
-    if str(code) in FIXABLE:
-        raise ConsentLost(str(code))
+    if _text(code) in FIXABLE:
+        raise ConsentLost(_text(code))
     if code != _SUCCESS:
-        raise PartnerUnavailable(f"AGGREGATION_{code}" if abs(code) < 10**9 else "AGGREGATION")
+        known = _CODE.fullmatch(_text(code))
+        raise PartnerUnavailable(f"AGGREGATION_{code}" if known else "AGGREGATION")
     if not (shown.currency.isascii() and shown.currency.isalpha() and len(shown.currency) == 3):
         raise PartnerUnavailable("UNREADABLE_BALANCE")
     available = shown.available_balance
@@ -243,13 +245,15 @@ def balance_of(shown: AvailableBalance) -> Balance:
     )
 
 
-def _cents(amount: Decimal | float) -> int:
+def _cents(amount: float) -> int:
     """Exactly: the shortest text of a float is the number that Finicity wrote. Never rounded."""
-    exact = Decimal(str(amount))
-    # Compared first: infinity and what is not a number have no cents at all.
-    if not abs(exact) * 100 < _CENTS_MAX or exact * 100 % 1:
+    # Compared first, and as it came: what is infinite or not a number has no cents.
+    if not abs(amount) < _UNITS_MAX:
         raise PartnerUnavailable("UNREADABLE_BALANCE")
-    return int(exact * 100)
+    exact = Decimal(str(amount)) * 100
+    if exact % 1:
+        raise PartnerUnavailable("UNREADABLE_BALANCE")
+    return int(exact)
 
 
 # ── errors ────────────────────────────────────────────────────────────────────────────────────
@@ -259,7 +263,7 @@ def code_of(body: Any) -> str:
     """Mastercard's word for what went wrong, `10023`, or nothing.
 
     Its documents have two shapes, `{code, message}` with a text or a number as code, and
-    `{Errors: {Error: [{ReasonCode}]}}`. Anything that is no plain word is nothing to keep.
+    `{Errors: {Error: [{ReasonCode}]}}`. Anything that is no such number is nothing to keep.
     """
     found: Any = None
     match body:
@@ -269,8 +273,10 @@ def code_of(body: Any) -> str:
             pass
     if isinstance(found, bool) or not isinstance(found, str | int):
         return ""
-    try:
-        text = str(found)
-    except ValueError:  # a number of thousands of digits
-        return ""
+    text = _text(found)
     return text if _CODE.fullmatch(text) else ""
+
+
+def _text(code: str | int) -> str:
+    """Nothing for a number of thousands of digits, which Python does not write out."""
+    return code if isinstance(code, str) else str(code) if abs(code) < 2**63 else ""
