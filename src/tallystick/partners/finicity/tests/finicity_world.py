@@ -11,6 +11,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
+import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
@@ -21,6 +22,7 @@ from tallystick.clock import DAY_MS, Clock, VirtualClock, to_iso
 from tallystick.ids import SystemEntropy
 from tallystick.partners.finicity import PARTNER
 from tallystick.partners.finicity.connector import Connector
+from tallystick.partners.finicity.proof import FinicityReceipt
 from tallystick.partners.finicity.settings import FinicitySettings
 from tallystick.partners.finicity.simulator.access import DWOLLA
 from tallystick.partners.finicity.simulator.app import create
@@ -206,6 +208,24 @@ class Integrator:
         answer = await self.post("/aggregation/v1/partners/accessKey", body)
         assert answer.status_code == 200, answer.text
         return answer.json()["data"][0]["receipt"]
+
+
+def proof(receipt: dict[str, Any]) -> FinicityReceipt:
+    """A receipt as a caller posts it."""
+    return msgspec.convert(receipt, FinicityReceipt)
+
+
+def made_up() -> dict[str, Any]:
+    """A receipt that nobody has issued."""
+    return {
+        "receiptId": "cr_none",
+        "customerId": "1234567890123456789",
+        "products": [{"product": "moneyTransferDetails", "accountId": "1"}],
+    }
+
+
+def answered(answer: httpx2.Response, status: int, code: str) -> None:
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
 
 
 def query_of(link: str) -> dict[str, str]:

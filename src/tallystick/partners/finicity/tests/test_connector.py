@@ -36,11 +36,6 @@ from tallystick.secret import Secret
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 async def held(*more: str, **options: Any) -> tuple[Stage, Grant]:
     """A redeemed receipt, on a stage where `more` is still to come."""
     stage = Stage("authenticate", "read_details", *more, **options)

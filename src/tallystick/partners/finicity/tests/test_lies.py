@@ -39,11 +39,6 @@ WRONG = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 async def _redeem(stage: Stage) -> object:
     return await stage.connector.redeem(receipt())
 
