@@ -207,11 +207,13 @@ def test_accounts_are_shared_with_the_mouse(shop: Shop) -> None:
 def test_accounts_are_shared_with_the_keyboard_alone(shop: Shop) -> None:
     frame = shop.launch()
     keys = shop.page.keyboard
-    keys.press("Tab")  # the script has put the focus on the frame; into it
-    for _ in range(3):
-        if frame.get_by_test_id("agree").evaluate("(e) => e === document.activeElement"):
-            break
+    shop.wait("loaded")  # the script has put the focus on the frame
+    here = "(e) => e === document.activeElement && document.hasFocus()"
+    for _ in range(4):
         keys.press("Tab")
+        if frame.get_by_test_id("agree").evaluate(here):
+            break
+    expect(frame.get_by_test_id("agree")).to_be_focused()
     keys.press("Enter")
     expect(frame.get_by_test_id("search")).to_be_focused()
     keys.type("b")

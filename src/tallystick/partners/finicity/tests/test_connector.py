@@ -20,6 +20,7 @@ from tallystick.partners.errors import (
     ProofExpired,
     ProofRejected,
 )
+from tallystick.partners.finicity.proof import FinicityReceipt
 from tallystick.partners.finicity.tests import finicity_document
 from tallystick.partners.finicity.tests.finicity_stage import (
     ACCOUNT,
@@ -89,8 +90,6 @@ async def test_a_receipt_that_opens_nothing_is_refused_without_a_call(changes, c
 
 
 async def test_an_empty_receipt_is_refused():
-    from tallystick.partners.finicity.proof import FinicityReceipt
-
     empty = msgspec.convert({}, FinicityReceipt)
     assert empty.identity()
     with pytest.raises(ProofRejected):
@@ -150,6 +149,14 @@ def test_a_receipt_of_wrong_types_is_no_receipt(changes):
         receipt(**changes)
 
 
+def test_a_receipt_is_kept_and_read_again():
+    """As the exchange's intent does it, to find out later what a lost answer was."""
+    kept = msgspec.msgpack.encode(msgspec.to_builtins(receipt(partnerId=2**63 - 1)))
+    assert msgspec.convert(msgspec.msgpack.decode(kept), FinicityReceipt).identity() == (
+        receipt().identity()
+    )
+
+
 def test_a_receipt_is_not_shown():
     shown = repr(receipt()) + str(receipt().products)
     assert "cr_8Zk1" not in shown
@@ -159,10 +166,7 @@ def test_a_receipt_is_not_shown():
 @pytest.mark.parametrize(
     ("answer", "error", "code"),
     [
-        ({"status": 404, "json": {"code": "14001", "message": "Customer not found."}},
-         ProofRejected, "14001"),
         ({"status": 400, "json": {"code": 38003}}, ProofRejected, "38003"),
-        ({"status": 400, "json": {"code": "14020"}}, ProofRejected, "14020"),
         ({"status": 403, "json": {}}, ProofRejected, "HTTP_403"),
         ({"status": 400, "json": {"code": 103}}, ConsentLost, "103"),
         ({"status": 401, "json": {"code": "10027"}}, PartnerRefused, "10027"),
@@ -180,6 +184,13 @@ async def test_what_finicity_may_say_to_a_receipt(answer, error, code):
     with pytest.raises(error) as caught:
         await stage.partner.redeem(receipt())
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("name", ["read_details_unknown_customer", "read_details_unsupported"])
+async def test_a_receipt_for_a_stranger_or_a_card(name):
+    with pytest.raises(ProofRejected) as caught:
+        await Stage("authenticate", name).partner.redeem(receipt())
+    assert caught.value.code == transcript(name)["response"]["json"]["code"]
 
 
 async def test_another_kind_of_proof_is_refused():
