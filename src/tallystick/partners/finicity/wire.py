@@ -21,9 +21,10 @@ from tallystick.secret import Secret
 
 AUTHENTICATION = "/aggregation/v2/partners/authentication"
 
-# A token lives two hours; "if the token is greater than 90 minutes, generate a new one"
+# "The token is valid for two hours"; "if the token is greater than 90 minutes, generate a new one"
 # (Mastercard, Create Access Token).
-TOKEN_MS = 90 * MINUTE_MS
+TOKEN_MS = 2 * HOUR_MS
+RENEW_MS = 90 * MINUTE_MS
 
 # "After five failed attempts to authenticate, your account will be locked", and only Mastercard's
 # support unlocks it (Create Access Token). A busy gateway with a mistyped secret would use up the
@@ -41,7 +42,7 @@ T = TypeVar("T")
 
 
 class Tokens:
-    """The app token: one for all calls, fetched by one caller while the others wait."""
+    """The app token: one for all calls, fetched once for all who wait, and its failure as well."""
 
     def __init__(self, settings: FinicitySettings, http: PartnerHttp, clock: Clock) -> None:
         self._http = http
@@ -51,35 +52,50 @@ class Tokens:
             "partnerId": settings.partner_id,
             "partnerSecret": settings.partner_secret,
         }
-        self._lock = asyncio.Lock()
         self._token: Secret[str] | None = None
         self._renew_at = 0
+        self._ends_at = 0
         self._refused_until = 0
+        self._flight: asyncio.Task[Secret[str]] | None = None
 
     async def get(self, *, instead_of: Secret[str] | None = None) -> Secret[str]:
         """The token in use, or a new one: when there is none, when it is old, and `instead_of` one
         that Finicity no longer takes, unless somebody has replaced it in the meantime.
         """
-        async with self._lock:
-            token = self._token
-            if token is None or token == instead_of or self._clock.now_ms() >= self._renew_at:
-                token = await self._fetch()
+        token = self._token
+        fresh = self._clock.now_ms() < self._renew_at
+        if token is not None and token != instead_of and fresh:
             return token
+        if self._flight is None:
+            self._flight = asyncio.create_task(self._renew(instead_of))
+            self._flight.add_done_callback(self._land)
+        # Who stops waiting does not stop the others.
+        return await asyncio.shield(self._flight)
+
+    def _land(self, flight: asyncio.Task[Secret[str]]) -> None:
+        self._flight = None
+        if not flight.cancelled():
+            flight.exception()  # looked at: all who waited for it may have gone
+
+    async def _renew(self, refused: Secret[str] | None) -> Secret[str]:
+        """A new token; or the old one while it lives, when Finicity gives no usable answer."""
+        old = self._token
+        try:
+            return await self._fetch()
+        except PartnerUnavailable:
+            now_ms = self._clock.now_ms()
+            if old is None or old == refused or now_ms >= self._ends_at:
+                raise
+            self._renew_at = now_ms + MINUTE_MS
+            return old
 
     async def _fetch(self) -> Secret[str]:
         now_ms = self._clock.now_ms()
         if now_ms < self._refused_until:
             raise PartnerRefused("CREDENTIALS_WERE_REFUSED")
-        self._token = None
-        try:
-            answer = await self._http.call(
-                "POST", AUTHENTICATION, json=self._credentials, headers=self._headers
-            )
-        except PartnerUnavailable as error:
-            if error.code == "NOT_JSON":
-                # A refused app key is answered with plain text (documented); it may count.
-                self._refused_until = now_ms + COOL_DOWN_MS
-            raise
+        answer = await self._http.call(
+            "POST", AUTHENTICATION, json=self._credentials, headers=self._headers
+        )
         if not answer.ok:
             failure = refusal(answer, PartnerRefused)
             if isinstance(failure, PartnerUnavailable):
@@ -87,7 +103,7 @@ class Tokens:
             self._refused_until = now_ms + COOL_DOWN_MS
             raise PartnerRefused(failure.code)
         self._token = Secret(read(answer, finicity.Token).token)
-        self._renew_at = now_ms + TOKEN_MS
+        self._renew_at, self._ends_at = now_ms + RENEW_MS, now_ms + TOKEN_MS
         return self._token
 
 

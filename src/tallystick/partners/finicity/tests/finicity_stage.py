@@ -10,6 +10,7 @@ import httpx2
 import msgspec
 
 from tallystick.clock import VirtualClock, from_iso
+from tallystick.partners.contract import Grant
 from tallystick.partners.finicity import PARTNER
 from tallystick.partners.finicity.connector import Connector
 from tallystick.partners.finicity.proof import FinicityReceipt
@@ -99,3 +100,9 @@ class Stage:
     @property
     def asked(self) -> list[str]:
         return [request.url.path.rpartition("/")[2] for request in self.requests]
+
+
+async def held(*more: str, **options: Any) -> tuple[Stage, Grant]:
+    """A redeemed receipt, on a stage where `more` is still to come."""
+    stage = Stage("authenticate", "read_details", *more, **options)
+    return stage, await stage.partner.redeem(receipt())

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
-import httpx2
 import msgspec
 import pytest
 
-from tallystick.clock import DAY_MS, MINUTE_MS, from_iso
+from tallystick.clock import DAY_MS, from_iso
 from tallystick.partners.contract import CAPABILITIES, Grant, Proof
 from tallystick.partners.errors import (
     ConsentLost,
@@ -25,22 +23,15 @@ from tallystick.partners.finicity.tests import finicity_document
 from tallystick.partners.finicity.tests.finicity_stage import (
     ACCOUNT,
     NOW,
-    RECEIPT,
     TRANSCRIPTS,
     Stage,
+    held,
     receipt,
     transcript,
 )
-from tallystick.partners.finicity.wire import COOL_DOWN_MS, TOKEN_MS
 from tallystick.secret import Secret
 
 pytestmark = pytest.mark.anyio
-
-
-async def held(*more: str, **options: Any) -> tuple[Stage, Grant]:
-    """A redeemed receipt, on a stage where `more` is still to come."""
-    stage = Stage("authenticate", "read_details", *more, **options)
-    return stage, await stage.partner.redeem(receipt())
 
 
 def products(*each: dict[str, Any]) -> list[dict[str, Any]]:
@@ -281,90 +272,6 @@ async def test_a_balance_of_another_account():
         await stage.partner.read_balance(grant, "1")
 
 
-# ── the token ─────────────────────────────────────────────────────────────────────────────────
-
-
-async def test_one_token_serves_many_calls_at_once():
-    stage = Stage("authenticate", "read_details", "read_details", "read_details")
-    await asyncio.gather(*(stage.partner.redeem(receipt()) for _ in range(3)))
-    assert stage.asked == ["authentication", "details", "details", "details"]
-
-
-async def test_a_token_is_renewed_before_it_ends():
-    stage, grant = await held("read_balance", "authenticate", "read_balance")
-    stage.clock.advance(TOKEN_MS - 1)
-    await stage.partner.read_balance(grant, ACCOUNT)
-    stage.clock.advance(1)
-    await stage.partner.read_balance(grant, ACCOUNT)
-    assert stage.asked[2:] == ["availableBalance", "authentication", "availableBalance"]
-
-
-async def test_a_token_that_ended_too_early_is_renewed_once():
-    stage, grant = await held("read_details_expired_token", "authenticate", "read_details")
-    assert await stage.partner.list_accounts(grant)
-    stage, grant = await held(
-        "read_details_expired_token", "authenticate", "read_details_expired_token"
-    )
-    with pytest.raises(PartnerRefused) as caught:
-        await stage.partner.list_accounts(grant)
-    assert caught.value.code == "10023"
-
-
-async def test_refused_credentials_are_not_tried_again_for_a_while():
-    """Five wrong secrets lock the partner."""
-    stage = Stage("authenticate_refused", "authenticate", "read_details")
-    for _ in range(10):
-        with pytest.raises(PartnerRefused):
-            await stage.partner.redeem(receipt())
-    assert stage.asked == ["authentication"]
-    stage.clock.advance(COOL_DOWN_MS)
-    await stage.partner.redeem(receipt())
-
-
-@pytest.mark.parametrize(
-    "answer", [{"status": 503, "json": {}}, {"status": 429, "json": {}}, httpx2.ConnectError("no")]
-)
-async def test_trouble_with_authentication_is_no_refusal(answer):
-    stage = Stage("authenticate", "authenticate", "read_details", answers={0: answer})
-    with pytest.raises(PartnerUnavailable):
-        await stage.partner.redeem(receipt())
-    await stage.partner.redeem(receipt())
-
-
-async def test_a_refused_app_key_is_told_in_plain_text():
-    answer = {"status": 401, "raw": b"Invalid (Finicity-App-Key)"}
-    stage = Stage("authenticate", answers={0: answer})
-    with pytest.raises(PartnerUnavailable):
-        await stage.partner.redeem(receipt())
-    with pytest.raises(PartnerRefused):
-        await stage.partner.redeem(receipt())
-    assert len(stage.requests) == 1
-
-
-async def test_waiting_for_a_token_that_never_comes_harms_nobody():
-    """The one who fetches gives up; the next in line fetches for itself."""
-    stage = Stage("authenticate", "read_details")
-    gate = asyncio.Event()
-    first = True
-    answer = stage.answer
-
-    async def slow(request: httpx2.Request) -> httpx2.Response:
-        nonlocal first
-        if first:
-            first = False
-            gate.set()
-            await asyncio.sleep(3600)
-        return answer(request)
-
-    stage.connector._wire._http._client._transport = httpx2.MockTransport(slow)
-    lost = asyncio.create_task(stage.partner.redeem(receipt()))
-    await gate.wait()
-    waiting = asyncio.create_task(stage.partner.redeem(receipt()))
-    await asyncio.sleep(0)
-    lost.cancel()
-    assert (await waiting).external_id == RECEIPT["receiptId"]
-
-
 # ── what it can do, and the document ──────────────────────────────────────────────────────────
 
 
@@ -393,4 +300,3 @@ def test_the_document_is_a_judge():
     for wrong in ({**shown, "extra": 1}, {**shown, "availableBalance": "1"}, {}):
         raw = json.dumps(wrong).encode()
         assert finicity_document.complaint("GET", path, 200, "application/json", raw)
-    assert MINUTE_MS * 90 == TOKEN_MS

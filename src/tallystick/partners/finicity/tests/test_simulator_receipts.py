@@ -18,7 +18,7 @@ from tallystick.partners.finicity.tests.finicity_world import (
     made_up,
     proof,
 )
-from tallystick.partners.finicity.wire import TOKEN_MS
+from tallystick.partners.finicity.wire import RENEW_MS
 
 pytestmark = pytest.mark.anyio
 
@@ -97,7 +97,7 @@ async def test_the_token_is_renewed_in_time_and_after(world: World, shop: Integr
     account = (await shop.accounts(customer))[0]["id"]
     partner = world.connector()
     grant = await partner.redeem(proof(await shop.receipt(customer, account)))
-    world.clock.advance(TOKEN_MS)
+    world.clock.advance(RENEW_MS)
     assert await partner.list_accounts(grant)
     for token in world.db.execute("SELECT id FROM document WHERE kind = 'token'").fetchall():
         world.kit.shelf.drop("token", token[0])
