@@ -1,9 +1,8 @@
 """Access keys: the receipts that an integrator has made for a processor, and what they open.
 
 `customerId` and `accountId` of a receipt are stand-ins ("represented as a pseudo identifier"), so a
-receipt is of no use to who is not its third party. The sandbox has one partner, which is both
-sides: as integrator it owns customers, and as processor it answers to its own id and to Dwolla's,
-which the integrators' code names.
+receipt is of no use to who is not its third party. The gateway's partner answers to its own id and
+to Dwolla's, which the integrators' code names.
 """
 
 from __future__ import annotations
@@ -201,7 +200,7 @@ class Access:
         raise unknown_customer()
 
     def _receipts(self, partner: str, pseudo_customer: str) -> Iterator[Document]:
-        names = {partner, DWOLLA}
+        names = {partner, DWOLLA} if partner == self._gate.processor else {partner}
         for receipt in self._shelf.all("receipt", pseudo_customer=pseudo_customer):
             if receipt["third_party"] in names:
                 yield receipt

@@ -35,7 +35,6 @@ from tallystick.partners.finicity.simulator.fixtures import (
     search,
 )
 from tallystick.partners.finicity.simulator.gate import read_object
-from tallystick.partners.finicity.simulator.notices import Notices
 from tallystick.partners.finicity.simulator.sessions import Sessions
 from tallystick.partners.finicity.simulator.state import Document, State
 
@@ -55,7 +54,7 @@ class Journey:
     def __init__(self, state: State, sessions: Sessions, session: Document) -> None:
         self._state = state
         self._sessions = sessions
-        self._notices = Notices(state.kit)
+        self._notices = sessions.notices
         self.session = session
 
     @property

@@ -2,6 +2,9 @@
 
 "The token is valid for two hours"; "after five failed attempts to authenticate, your account will
 be locked" and support has to reset it (Create Access Token): `/_control/unlock` is that support.
+
+There are two partners: the one that every simulator knows, which the gateway is, and one for
+integrators, whose customers the gateway only reaches through a receipt, as in production.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from tallystick.sandbox.kit import Kit, read_json
 TOKEN_LIFE_MS = 2 * HOUR_MS
 TOKEN_CHARS = 20
 FAILURES_MAX = 5
+INTEGRATOR = "integrator"  # its partner id, secret and app key
 
 Body = dict[str, Any]
 
@@ -35,6 +39,9 @@ Body = dict[str, Any]
 class Gate:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
+        processor, secret = kit.credentials
+        self.processor = processor
+        self._secrets = {INTEGRATOR: INTEGRATOR, processor: secret}
 
     def routes(self) -> list[Route]:
         return [
@@ -46,24 +53,24 @@ class Gate:
         self._check_app_key(request)
         body = await read_object(request)
         partner, secret = read_text(body, "partnerId"), read_text(body, "partnerSecret")
-        known: Body = {"id": partner, "failures": 0}
-        kept = self._kit.shelf.get("partner", partner) or known
+        good = self._secrets.get(partner)
+        if good is None:
+            raise bad_credentials()
+        kept = self._kit.shelf.get("partner", partner) or {"failures": 0}
         if kept["failures"] >= FAILURES_MAX:
             raise locked_out()
-        good_id, good_secret = self._kit.credentials
-        if not _same(partner, good_id) or not _same(secret, good_secret):
-            if _same(partner, good_id):
-                failed = {**kept, "failures": kept["failures"] + 1}
-                self._kit.shelf.put("partner", partner, failed)
+        if not _same(secret, good):
+            self._kit.shelf.put("partner", partner, {"failures": kept["failures"] + 1})
             raise bad_credentials()
-        self._kit.shelf.put("partner", partner, known)
+        self._kit.shelf.drop("partner", partner)
         token = base62(self._kit.entropy, TOKEN_CHARS)
         expires_at = self._kit.clock.now_ms() + TOKEN_LIFE_MS
         self._kit.shelf.put("token", token, {"partner": partner, "expires_at": expires_at})
         return JSONResponse({"token": token})
 
     async def unlock(self, _request: Request) -> Response:
-        self._kit.shelf.drop("partner", self._kit.credentials[0])
+        for partner in self._secrets:
+            self._kit.shelf.drop("partner", partner)
         return Response(status_code=204)
 
     def partner(self, request: Request) -> str:
@@ -80,11 +87,15 @@ class Gate:
             raise Refusal(401, "10023", "Expired (Finicity-App-Token)", said)
         return str(known["partner"])
 
+    def secret_of(self, partner: str) -> str:
+        """What signs the webhooks that this partner asked for."""
+        return self._secrets[partner]
+
     def _check_app_key(self, request: Request) -> None:
         key = request.headers.get("finicity-app-key")
         if not key:
             raise Refusal(401, "10026", "Missing parameter (Finicity-App-Key)")
-        if not _same(key, self._kit.credentials[1]):
+        if not any(_same(key, each) for each in self._secrets.values()):
             raise Refusal(401, "10027", "Invalid parameter (Finicity-App-Key)")
 
 

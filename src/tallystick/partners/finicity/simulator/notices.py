@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 
+from tallystick.partners.finicity.simulator.gate import Gate
 from tallystick.partners.finicity.simulator.state import Document
 from tallystick.sandbox.kit import Kit
 
@@ -17,8 +18,9 @@ SIGNATURE = "X-Finicity-Signature"
 
 
 class Notices:
-    def __init__(self, kit: Kit) -> None:
+    def __init__(self, kit: Kit, gate: Gate) -> None:
         self._kit = kit
+        self._gate = gate
 
     def tell(self, session: Document, event: str, payload: Document | None = None) -> None:
         """Post `event`, if the session has an address for it."""
@@ -34,7 +36,7 @@ class Notices:
         if session["webhook_data"]:
             body["webhookData"] = session["webhook_data"]
         raw = json.dumps(body, separators=(",", ":")).encode()
-        _, secret = self._kit.credentials
+        secret = self._gate.secret_of(session["partner"])
         signature = hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
         headers = {**session["webhook_headers"], "Content-Type": "application/json"}
         self._kit.send(session["webhook"], raw, {**headers, SIGNATURE: signature})

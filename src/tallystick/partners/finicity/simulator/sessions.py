@@ -24,6 +24,7 @@ from tallystick.partners.finicity.simulator.gate import (
     read_optional_text,
     read_text,
 )
+from tallystick.partners.finicity.simulator.notices import Notices
 from tallystick.partners.finicity.simulator.state import Document, State
 
 URL_LIFE_MS = 2 * HOUR_MS
@@ -41,6 +42,7 @@ class Sessions:
         self._shelf = state.shelf
         self._clock = state.kit.clock
         self._gate = gate
+        self.notices = Notices(state.kit, gate)
 
     def routes(self) -> list[Route]:
         return [
@@ -93,6 +95,7 @@ class Sessions:
         session = {
             "id": self._state.kit.entropy.bytes(32).hex(),
             "customer_id": customer["id"],
+            "partner": partner,
             "institution_id": None,
             "login_id": None,
             "single_use": body.get("singleUseUrl") is True,

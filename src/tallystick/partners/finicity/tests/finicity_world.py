@@ -32,7 +32,8 @@ from tallystick.partners.registry import GuardedPartner
 from tallystick.sandbox.kit import ASSETS, ASSETS_URL, Kit, Shelf, open_shelves
 
 PREFIX = "/_partners/finicity"
-CREDENTIALS = {"partnerId": "sandbox", "partnerSecret": "sandbox"}
+INTEGRATOR = "integrator"
+CREDENTIALS = {"partnerId": INTEGRATOR, "partnerSecret": INTEGRATOR}
 
 
 class Inspector:
@@ -140,7 +141,7 @@ class Integrator:
         self.client = httpx2.AsyncClient(
             transport=transport,
             base_url=base_url,
-            headers={"Finicity-App-Key": "sandbox", "Accept": "application/json"},
+            headers={"Finicity-App-Key": INTEGRATOR, "Accept": "application/json"},
         )
 
     async def __aenter__(self) -> Self:
@@ -168,7 +169,7 @@ class Integrator:
         return str(answer.json()["id"])
 
     async def link(self, customer: str, path: str = "/connect/v2/generate", **more: Any) -> str:
-        body = {"partnerId": "sandbox", "customerId": customer, **more}
+        body = {"partnerId": INTEGRATOR, "customerId": customer, **more}
         answer = await self.post(path, body)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["link"])
@@ -198,7 +199,7 @@ class Integrator:
         ]
         return {
             "customerId": customer,
-            "partnerId": "sandbox",
+            "partnerId": INTEGRATOR,
             "thirdPartyPartnerId": DWOLLA,
             "products": products,
         }

@@ -16,7 +16,12 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, expect, sync_playwright
 
-from tallystick.partners.finicity.tests.finicity_world import CREDENTIALS, World, shelf_path
+from tallystick.partners.finicity.tests.finicity_world import (
+    CREDENTIALS,
+    INTEGRATOR,
+    World,
+    shelf_path,
+)
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -76,7 +81,7 @@ class Shop:
         self.world = world
         self.page = page
         self.client = httpx2.Client(
-            base_url=world.base_url, headers={"Finicity-App-Key": "sandbox"}
+            base_url=world.base_url, headers={"Finicity-App-Key": INTEGRATOR}
         )
         token = self.post("/aggregation/v2/partners/authentication", CREDENTIALS)["token"]
         self.client.headers["Finicity-App-Token"] = token
@@ -95,7 +100,7 @@ class Shop:
         return answer.json()
 
     def link(self, path: str = "/connect/v2/generate", **more: Any) -> str:
-        body = {"partnerId": "sandbox", "customerId": self.customer, **more}
+        body = {"partnerId": INTEGRATOR, "customerId": self.customer, **more}
         return str(self.post(path, body)["link"])
 
     def accounts(self) -> list[dict[str, Any]]:

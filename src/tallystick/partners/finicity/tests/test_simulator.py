@@ -13,6 +13,7 @@ from tallystick.clock import HOUR_MS
 from tallystick.partners.errors import PartnerRefused
 from tallystick.partners.finicity.tests.finicity_world import (
     CREDENTIALS,
+    INTEGRATOR,
     Integrator,
     World,
     answered,
@@ -30,15 +31,25 @@ AUTHENTICATE = "/aggregation/v2/partners/authentication"
 # ── partner authentication ────────────────────────────────────────────────────────────────────
 
 
+GATEWAY = {"partnerId": "sandbox", "partnerSecret": "sandbox"}
+
+
 async def test_five_wrong_secrets_lock_the_partner(world: World, shop: Integrator):
-    wrong = {**CREDENTIALS, "partnerSecret": "guess"}
     for _ in range(5):
-        answered(await shop.post(AUTHENTICATE, wrong), 401, "10001")
-    answered(await shop.post(AUTHENTICATE, CREDENTIALS), 401, "10021")
-    with pytest.raises(PartnerRefused):
-        await world.connector().redeem(proof({**made_up(), "receiptId": "cr_1"}))
-    assert (await shop.post("/_control/unlock")).status_code == 204
+        answered(await shop.post(AUTHENTICATE, {**GATEWAY, "partnerSecret": "x"}), 401, "10001")
+    answered(await shop.post(AUTHENTICATE, GATEWAY), 401, "10021")
     assert (await shop.post(AUTHENTICATE, CREDENTIALS)).status_code == 200
+    with pytest.raises(PartnerRefused):
+        await world.connector().redeem(proof(made_up()))
+    assert (await shop.post("/_control/unlock")).status_code == 204
+    assert (await shop.post(AUTHENTICATE, GATEWAY)).status_code == 200
+
+
+async def test_a_right_secret_forgives_the_wrong_ones(shop: Integrator):
+    for secret in ("x", "x", "x", "x", INTEGRATOR, "x", INTEGRATOR):
+        answer = await shop.post(AUTHENTICATE, {**CREDENTIALS, "partnerSecret": secret})
+        assert answer.status_code == (200 if secret == INTEGRATOR else 401)
+    answered(await shop.post(AUTHENTICATE, {**GATEWAY, "partnerId": "nobody"}), 401, "10001")
 
 
 async def test_the_gateway_does_not_lock_itself_out(world: World, shop: Integrator):
@@ -46,7 +57,7 @@ async def test_the_gateway_does_not_lock_itself_out(world: World, shop: Integrat
     for _ in range(20):
         with pytest.raises(PartnerRefused):
             await partner.redeem(proof(made_up()))
-    assert (await shop.post(AUTHENTICATE, CREDENTIALS)).status_code == 200
+    assert (await shop.post(AUTHENTICATE, GATEWAY)).status_code == 200
 
 
 async def test_the_two_headers(world: World, shop: Integrator):
@@ -60,13 +71,13 @@ async def test_the_two_headers(world: World, shop: Integrator):
     answered(await shop.get(path), 401, "10027")
     del shop.client.headers["finicity-app-key"]
     answered(await shop.get(path), 401, "10026")
-    shop.client.headers["finicity-app-key"] = "sandbox"
+    shop.client.headers["finicity-app-key"] = INTEGRATOR
     assert (await shop.get(path)).status_code == 200
     world.clock.advance(2 * HOUR_MS)
     answered(await shop.get(path), 401, "10023")
 
 
-@pytest.mark.parametrize("body", [None, [], {"partnerId": "sandbox"}, {"partnerId": {}}])
+@pytest.mark.parametrize("body", [None, [], {"partnerId": INTEGRATOR}, {"partnerId": {}}])
 async def test_an_incomplete_authentication(shop: Integrator, body):
     assert (await shop.post(AUTHENTICATE, body)).status_code == 400
 
@@ -109,7 +120,7 @@ async def test_accounts_come_from_connect(shop: Integrator):
     customer = await shop.customer()
     link = await shop.link(customer)
     asked = query_of(link)
-    assert (asked["customerId"], asked["partnerId"]) == (customer, "sandbox")
+    assert (asked["customerId"], asked["partnerId"]) == (customer, INTEGRATOR)
     assert int(asked["ttl"]) - int(asked["timestamp"]) == 2 * HOUR_MS
     done = (await shop.complete(link, user="profile_09", accounts=["Checking"])).json()
     listed = (await shop.get(f"/aggregation/v1/customers/{customer}/accounts")).json()["accounts"]
@@ -197,7 +208,7 @@ async def test_links_end(world: World, shop: Integrator):
     ],
 )  # fmt: skip
 async def test_links_that_are_not_made(shop: Integrator, more):
-    body = {"partnerId": "sandbox", "customerId": await shop.customer(), **more}
+    body = {"partnerId": INTEGRATOR, "customerId": await shop.customer(), **more}
     answered(await shop.post("/connect/v2/generate", body), 400, "10010")
 
 
@@ -208,7 +219,7 @@ async def test_a_lite_link_has_one_institution(shop: Integrator):
     done = await shop.complete(link)
     assert done.status_code == 200
     answered(await shop.complete(link, institution="FinBank"), 400, "14020")
-    body = {"partnerId": "sandbox", "customerId": customer, "institutionId": "9"}
+    body = {"partnerId": INTEGRATOR, "customerId": customer, "institutionId": "9"}
     answered(await shop.post(path, body), 404, "14001")
 
 
@@ -224,7 +235,7 @@ async def test_connect_webhooks_are_signed(world: World, shop: Integrator):
     ]  # fmt: skip
     assert {each["customerId"] for each in events} == {customer}
     for url, body, headers in world.posted:
-        signature = hmac.new(b"sandbox", body, hashlib.sha256).hexdigest()
+        signature = hmac.new(INTEGRATOR.encode(), body, hashlib.sha256).hexdigest()
         assert (url, headers["X-Finicity-Signature"]) == ("https://shop.example/hook", signature)
         assert headers["X-Shop"] == "1"
 
@@ -275,7 +286,7 @@ WRONG: tuple[Any, ...] = (
 
 def posts(person: str, link: str, login: int) -> dict[str, dict[str, Any]]:
     """Every path that takes a body, with one that is good."""
-    own = {"partnerId": "sandbox", "customerId": person}
+    own = {"partnerId": INTEGRATOR, "customerId": person}
     return {
         AUTHENTICATE: CREDENTIALS,
         "/aggregation/v2/customers/testing": {"username": "customer-2", "phone": "1"},

@@ -131,6 +131,9 @@ async def test_what_a_receipt_does_not_open(world: World, shop: Integrator):
 
     with pytest.raises(ProofRejected):  # made up
         await partner.redeem(proof(made_up()))
+    own = {"product": "moneyTransferDetails", "accountId": checking}
+    with pytest.raises(ProofRejected):  # the integrator's own ids instead of the receipt's
+        await partner.redeem(proof({**made_up(), "customerId": customer, "products": [own]}))
     with pytest.raises(ProofRejected) as caught:  # a card has no numbers
         await partner.redeem(proof(await shop.receipt(customer, card)))
     assert caught.value.code == "14020"
