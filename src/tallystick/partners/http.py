@@ -26,7 +26,9 @@ CONNECTIONS_MAX = 50
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A partner's answer. `body` is decoded JSON: None for an empty body."""
+    """A partner's answer. `body` is decoded JSON: None for an empty body, and for a failure's that
+    is not JSON.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -108,7 +110,9 @@ class PartnerHttp:
             raise PartnerUnavailable("TIMED_OUT") from None
         except httpx2.HTTPError as error:
             raise PartnerUnavailable(f"BROKEN_OFF_{type(error).__name__}") from None
-        return Answer(response.status_code, response.headers, _decode(raw))
+        # Of a failure the status says what to do; what else stands there may be a proxy's page.
+        body = _decode(raw) if response.is_success else _decode_if_json(raw)
+        return Answer(response.status_code, response.headers, body)
 
 
 async def _read(response: httpx2.Response) -> bytes:
@@ -118,6 +122,13 @@ async def _read(response: httpx2.Response) -> bytes:
         if len(raw) > ANSWER_BYTES_MAX:
             raise PartnerUnavailable("ANSWER_TOO_LARGE")
     return bytes(raw)
+
+
+def _decode_if_json(raw: bytes) -> Any:
+    try:
+        return _decode(raw)
+    except PartnerUnavailable:
+        return None
 
 
 def _decode(raw: bytes) -> Any:

@@ -9,7 +9,9 @@ Its module has one function, named in the partner's manifest:
     def create(kit: Kit) -> Starlette
 
 The host mounts what it returns at `kit.prefix` (`/_partners/{key}`). Each simulator also answers
-`POST {prefix}/_control/complete`, which finishes a connect page without a browser.
+`POST {prefix}/_control/complete`, which finishes a connect page without a browser. Where that gives
+the integrator something to post, its answer has it as `proof`: the member of the body of POST
+/customers/{id}/exchanges. A partner without sessions of ours needs no `handle` for it.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ from tallystick.partners.errors import (
     PartnerError,
     PartnerRefused,
     PartnerUnavailable,
+    ProofRejected,
 )
 from tallystick.store import audit
 from tallystick.store.db import Transaction
@@ -111,7 +112,7 @@ def failed(row: ExchangeRow, error: PartnerError, now_ms: int) -> ExchangeRow:
     """The partner did not answer as hoped; only what it says of the consent changes the state."""
     if isinstance(error, GrantRevoked):
         return removed(row, error.code, now_ms)
-    if isinstance(error, ConsentLost):
+    if isinstance(error, ConsentLost | ProofRejected):
         return wanting(row, error.code, now_ms + GRACE_MS, now_ms)
     if isinstance(error, NotOffered) or row.cause == "person":
         return row

@@ -9,7 +9,7 @@ from tallystick.api.funding_sources.store import FundingSourceRow
 from tallystick.core import Core
 from tallystick.errors import InvalidExchange, UnsupportedOperation, UpdateCredentials
 from tallystick.partners.contract import Balance, ReadsBalances
-from tallystick.partners.errors import ConsentLost
+from tallystick.partners.errors import ConsentLost, NotOffered, ProofRejected
 from tallystick.partners.explain import explained
 
 NO_TYPE = "Retrieving the balance is not supported for this type of funding source."
@@ -36,7 +36,9 @@ async def read(core: Core, row: FundingSourceRow) -> Balance:
             return await exchanges.ask(
                 core, exchange, lambda partner, grant: partner.read_balance(grant, account_id)
             )
-        except ConsentLost as error:
+        except NotOffered:
+            raise UnsupportedOperation(NO_PARTNER) from None
+        except (ConsentLost, ProofRejected) as error:
             about = ("exchanges", exchange.id, "exchange-sessions")
             raise UpdateCredentials(about=about) from error
 

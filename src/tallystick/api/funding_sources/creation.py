@@ -34,7 +34,7 @@ from tallystick.partners.contract import (
     Grant,
     Partner,
 )
-from tallystick.partners.errors import ConsentLost, GrantRevoked, ProofRejected
+from tallystick.partners.errors import ConsentLost, GrantRevoked, NotOffered, ProofRejected
 from tallystick.partners.explain import explained
 
 T = TypeVar("T")
@@ -198,7 +198,7 @@ async def _under(
             return await exchanges.ask(core, exchange, question)
         except GrantRevoked as error:
             raise InactiveExchange from error
-        except (ConsentLost, ProofRejected) as error:
+        except (ConsentLost, NotOffered, ProofRejected) as error:
             raise InvalidExchangeToken(TOKEN_REFUSED) from error
 
 

@@ -15,6 +15,7 @@ from tallystick.partners.contract import Account, Balance, Grant
 from tallystick.partners.errors import (
     ConsentLost,
     GrantRevoked,
+    NotOffered,
     PartnerUnavailable,
     ProofExpired,
     ProofRejected,
@@ -165,11 +166,11 @@ def _end(value: str | int | None) -> int | None:
 def require_product(held: Held, names: Sequence[str], now_ms: int) -> str:
     """The first of `names` that may be called now.
 
-    Raises ProofRejected when none was consented to, ProofExpired when their time is over.
+    Raises NotOffered when none was consented to, ProofExpired when their time is over.
     """
     consented = [name for name in names if name in held.products]
     if not consented:
-        raise ProofRejected("PRODUCT_NOT_CONSENTED")
+        raise NotOffered("PRODUCT_NOT_CONSENTED")
     for name in consented:
         end = held.products[name]
         if end is None or now_ms < end:

@@ -119,7 +119,8 @@ async def test_what_a_partners_refusal_becomes_and_that_the_key_is_free_again(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert message in (None, answer.json()["message"])
     assert (await client.get(f"{customer}/funding-sources")).json()["total"] == 0
-    lost = ["customer_exchange_reauth_required"] if isinstance(failure, ConsentLost) else []
+    asks = isinstance(failure, ConsentLost | ProofRejected)
+    lost = ["customer_exchange_reauth_required"] if asks else []
     assert await topics(client) == ["customer_created", *lost]
     stage.partner.failure = None
     again = await client.post(f"{customer}/funding-sources", **post)

@@ -49,7 +49,7 @@ class Control:
         paid = self._payments.pay(session["id"], {"payment_session_secret": secret, "token": token})
         if paid["status"] != "Approved":
             raise invalid("payment_declined", paid["decline_reason"])
-        return JSONResponse({"token": paid["id"]})
+        return JSONResponse({"token": paid["id"], "proof": {"token": paid["id"]}})
 
     async def reset(self, _request: Request) -> Response:
         self._state.shelf.clear()

@@ -7,14 +7,14 @@ to Dwolla's, which the integrators' code names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tallystick.clock import from_iso, to_iso
+from tallystick.clock import DAY_MS, from_iso, to_iso
 from tallystick.ids import base62
 from tallystick.partners.finicity.simulator.errors import (
     invalid,
@@ -70,9 +70,10 @@ class Access:
 
     async def generate(self, request: Request) -> Response:
         partner = self._gate.partner(request)
-        body = await read_object(request)
-        asked = self._read(partner, body)
-        receipt = {
+        return self._keep(self._new(partner, self._read(partner, await read_object(request))))
+
+    def _new(self, partner: str, asked: Document) -> Document:
+        return {
             "id": f"cr_{base62(self._state.kit.entropy, 30)}",
             "partner": partner,
             "version": 1,
@@ -80,7 +81,26 @@ class Access:
             "pseudo_accounts": {},
             **asked,
         }
-        return self._keep(receipt)
+
+    def issue(self, partner: str, customer_id: str, account_ids: Iterable[str]) -> Document:
+        """The receipt of an integrator who lets Dwolla see numbers and balances for a year."""
+        now_ms = self._clock.now_ms()
+        period = {
+            "type": "timeframe",
+            "startTime": to_iso(now_ms),
+            "endTime": to_iso(now_ms + 365 * DAY_MS),
+        }
+        asked: Body = {
+            "partnerId": partner,
+            "customerId": customer_id,
+            "thirdPartyPartnerId": DWOLLA,
+            "products": [
+                {"product": product, "accountId": account_id, "accessPeriod": period}
+                for account_id in account_ids
+                for product in ("moneyTransferDetails", "availableBalance")
+            ],
+        }
+        return self._write(self._new(partner, self._read(partner, asked)))
 
     async def update(self, request: Request) -> Response:
         """The same receipt with other products; its version goes up."""
@@ -163,18 +183,21 @@ class Access:
         return pseudo
 
     def _keep(self, receipt: Document) -> Response:
+        proof = {
+            "signature": base62(self._state.kit.entropy, 86),
+            "keyId": "867-530-900",
+            "timestamp": to_iso(receipt["at"]),
+        }
+        return JSONResponse({"data": [{"receipt": self._write(receipt), "proof": proof}]})
+
+    def _write(self, receipt: Document) -> Document:
         stand_ins = dict(receipt["pseudo_accounts"])
         for product in receipt["products"]:
             account_id = product["account_id"]
             stand_ins[account_id] = stand_ins.get(account_id) or self._new_pseudo()
         receipt = {**receipt, "pseudo_accounts": stand_ins}
         self._shelf.put("receipt", receipt["id"], receipt)
-        proof = {
-            "signature": base62(self._state.kit.entropy, 86),
-            "keyId": "867-530-900",
-            "timestamp": to_iso(receipt["at"]),
-        }
-        return JSONResponse({"data": [{"receipt": show_receipt(receipt), "proof": proof}]})
+        return show_receipt(receipt)
 
     # The processor's side
 

@@ -35,7 +35,7 @@ def create(kit: Kit) -> Starlette:
         access,
         sessions,
         Connect(state, sessions),
-        Control(state, sessions),
+        Control(state, sessions, access),
     )
     return Starlette(
         routes=[route for part in parts for route in part.routes()],

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tallystick.partners.finicity.simulator.access import Access
 from tallystick.partners.finicity.simulator.connect import Journey, find_institution
 from tallystick.partners.finicity.simulator.errors import bad_request, bank_says, not_found
 from tallystick.partners.finicity.simulator.fixtures import (
@@ -22,12 +23,15 @@ from tallystick.partners.finicity.simulator.state import Document, State
 _INSTITUTION = 102105  # FinBank Profiles - A
 _PROFILE = "profile_09"  # the one of Mastercard's Dwolla example
 _CODE_BELOW = 10**6
+# Somebody with a contract of their own at Finicity.
+_INTEGRATOR = "integrator"
 
 
 class Control:
-    def __init__(self, state: State, sessions: Sessions) -> None:
+    def __init__(self, state: State, sessions: Sessions, access: Access) -> None:
         self._state = state
         self._sessions = sessions
+        self._access = access
 
     def routes(self) -> list[Route]:
         logins = "/_control/institutionLogins/{login}"
@@ -40,11 +44,13 @@ class Control:
     async def complete(self, request: Request) -> Response:
         """Walk Connect as a person would, to its end or to where it would have stopped.
 
-        `handle` is the Connect URL; `institution` (id or name), `user`, `password`, `mfa` (answers
-        in order) and `accounts` (names, or last four digits) are optional. Raises Refusal.
+        `handle` is the Connect URL, or absent for a new customer of an integrator's; `institution`
+        (id or name), `user`, `password`, `mfa` (answers in order) and `accounts` (names, or last
+        four digits) are optional. Raises Refusal.
         """
         asked = await read_object(request)
-        session = self._sessions.open(read_key(asked.get("handle")))
+        handle = asked.get("handle")
+        session = self._sessions.open(read_key(handle)) if handle else self._begin()
         journey = Journey(self._state, self._sessions, session)
         journey.start()
         outcome = self._sign_in(journey, asked)
@@ -57,8 +63,18 @@ class Control:
             added = journey.add(_choose(journey.offered(), asked.get("accounts")))
             body["institutionLoginId"] = added[0]["login_id"]
             body["accountIds"] = [each["id"] for each in added]
+            # A receipt is for one account (docs/partners/finicity.md).
+            receipt = self._access.issue(
+                session["partner"], session["customer_id"], body["accountIds"][:1]
+            )
+            body["proof"] = {"finicity": receipt}
         journey.finish()
         return JSONResponse(body)
+
+    def _begin(self) -> Document:
+        name = f"control-{self._state.new_id()}"
+        customer = self._state.create_customer(_INTEGRATOR, "testing", {"username": name})
+        return self._sessions.begin(_INTEGRATOR, customer, {}, {"type": "full"})
 
     def _sign_in(self, journey: Journey, asked: Body) -> Outcome:
         institution = _institution(asked.get("institution"), journey.session["institution_id"])

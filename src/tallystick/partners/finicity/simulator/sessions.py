@@ -90,8 +90,21 @@ class Sessions:
         return customer
 
     def _issue(self, request: Request, partner: str, body: Body, kind: Document) -> Response:
-        customer = self._customer(partner, body)
-        now_ms = self._clock.now_ms()
+        session = self.begin(partner, self._customer(partner, body), body, kind)
+        query = {
+            "customerId": session["customer_id"],
+            "origin": "url",
+            "partnerId": partner,
+            "signature": session["id"],
+            "timestamp": session["created_at"],
+            "ttl": session["created_at"] + URL_LIFE_MS,
+            "type": session["type"],
+        }
+        link = f"{self._state.kit.base_url(request)}/connect?{urlencode(query)}"
+        return JSONResponse({"link": link})
+
+    def begin(self, partner: str, customer: Document, body: Body, kind: Document) -> Document:
+        """A new session of a customer; what of `body` is wrong raises Refusal."""
         session = {
             "id": self._state.kit.entropy.bytes(32).hex(),
             "customer_id": customer["id"],
@@ -103,25 +116,14 @@ class Sessions:
             "webhook": _read_web_address(body, "webhook"),
             "webhook_headers": _read_headers(body),
             "webhook_data": _read_plain_object(body, "webhookData"),
-            "created_at": now_ms,
+            "created_at": self._clock.now_ms(),
             "done": False,
             # What the person has reached: who is signed in where, and what the bank asked.
             "signed_in": None,
             "asked": None,
             **kind,
         }
-        self._shelf.put("session", session["id"], session)
-        query = {
-            "customerId": customer["id"],
-            "origin": "url",
-            "partnerId": partner,
-            "signature": session["id"],
-            "timestamp": now_ms,
-            "ttl": now_ms + URL_LIFE_MS,
-            "type": session["type"],
-        }
-        link = f"{self._state.kit.base_url(request)}/connect?{urlencode(query)}"
-        return JSONResponse({"link": link})
+        return self.keep(session)
 
     def open(self, key: object) -> Document:
         """The session of a Connect URL. Raises Refusal: unknown (404), or over (401)."""

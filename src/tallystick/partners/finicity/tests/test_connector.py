@@ -13,6 +13,7 @@ from tallystick.partners.contract import CAPABILITIES, Grant, Proof
 from tallystick.partners.errors import (
     ConsentLost,
     GrantRevoked,
+    NotOffered,
     PartnerRefused,
     PartnerUnavailable,
     ProofExpired,
@@ -262,7 +263,7 @@ async def test_a_failed_aggregation_is_no_balance():
 async def test_a_balance_that_was_not_consented_to():
     stage = Stage("authenticate", "read_details")
     grant = await stage.partner.redeem(receipt(products=products({})))
-    with pytest.raises(ProofRejected):
+    with pytest.raises(NotOffered):
         await stage.partner.read_balance(grant, ACCOUNT)
 
 

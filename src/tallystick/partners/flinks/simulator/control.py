@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from starlette.requests import Request
@@ -54,8 +55,19 @@ class Control:
             raise Refusal(422, "SECURITYRESPONSES_INCOMPLETE", str(session["asked"]))
         done = show_progress(self._state, session)
         chosen = _choose(done["accounts"], asked.get("accounts"))
-        body = {"loginId": done["loginId"], "institution": INSTITUTION, "accountIds": chosen}
+        body = {
+            "loginId": done["loginId"],
+            "institution": INSTITUTION,
+            "accountIds": chosen,
+            "proof": {"token": self._pair(done["loginId"], chosen[0])},
+        }
         return JSONResponse(body)
+
+    def _pair(self, login_id: str, account_id: str) -> str:
+        """What an integrator of Dwolla's makes of it: base64 of `AuthSecret:AccessToken`."""
+        secret = self._state.new_partner("dwolla", "control")["secret"]
+        token = self._state.share(login_id, account_id)["id"]
+        return base64.b64encode(f"{secret}:{token}".encode()).decode()
 
     async def reset(self, _request: Request) -> Response:
         self._state.shelf.clear()

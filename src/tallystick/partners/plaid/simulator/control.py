@@ -44,7 +44,8 @@ class Control:
             raise
         if journey.updates:
             return JSONResponse({"repaired": True})
-        return JSONResponse({"publicToken": journey.session["public_token"]})
+        token = journey.session["public_token"]
+        return JSONResponse({"publicToken": token, "proof": {"plaid": {"publicToken": token}}})
 
     async def notice(self, request: Request) -> Response:
         """Post any ITEM webhook, also what /sandbox/item/fire_webhook has not.
