@@ -28,8 +28,8 @@ ID, CREATED = "00000000-0000-4000-8000-000000000000", "2000-01-01T00:00:00.000Z"
 # The first is a module's name, a part of settings and of paths; the second stands in Python texts
 # and in HTML.
 KEY = re.compile(r"[a-z]+(_[a-z]+)*", re.ASCII)
-KEY_CHARS_MAX = 20
-TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .-]{0,29}", re.ASCII)
+CHARS_MAX = 20
+TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .-]{0,19}", re.ASCII)
 # Members of a body, or of this package, that mean something else already.
 TAKEN = frozenset({"token", "tests", "acme"})
 
@@ -77,12 +77,14 @@ def start(key: str, title: str | None = None) -> list[Path]:
 
 
 def _check(key: str, title: str) -> None:
-    if not KEY.fullmatch(key) or len(key) > KEY_CHARS_MAX or keyword.iskeyword(key):
-        raise NotAName(f"{key!r} is no key: up to {KEY_CHARS_MAX} letters a-z and single _ (akoya)")
+    if not KEY.fullmatch(key) or len(key) > CHARS_MAX or keyword.iskeyword(key):
+        raise NotAName(f"{key!r} is no key: up to {CHARS_MAX} letters a-z and single _ (akoya)")
     if key in TAKEN or (PARTNERS / f"{key}.py").exists():
         raise NotAName(f"{key!r} means something else here; choose another key")
     if not TITLE.fullmatch(title):
-        raise NotAName(f"{title!r} is no title: up to 30 letters, digits, spaces, dots and hyphens")
+        raise NotAName(
+            f"{title!r} is no title: up to {CHARS_MAX} letters, digits, spaces, dots and hyphens"
+        )
 
 
 def rename(text: str, key: str, title: str, values: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Acme: bank accounts that a person shares on Acme's page, claimed with `acme.code`.
+"""Acme: accounts that a person shares on its page, claimed with a one-use code.
 
 REPLACE: this sentence, `live_hosts`, and `opt_in` once the clients you serve know the name.
 """

@@ -1,4 +1,6 @@
-"""Acme, as the services see it. Calls and meanings: docs/partners/acme.md.
+"""Acme, as the services see it.
+
+Calls and meanings: docs/partners/acme.md.
 
 REPLACE: the paths. Leave out the methods of what the partner does not have: a method that is there
 is the capability (docs/partners/adding.md says what each is for).

@@ -34,7 +34,7 @@ _KINDS: dict[str, AccountKind] = {"CHECKING": "checking", "SAVINGS": "savings"}
 
 
 class Message(msgspec.Struct, frozen=True, rename="camel"):
-    """An answer of Acme, or a part of one. Shows nothing: it may hold a token or a number."""
+    """An answer, or a part of one. Shows nothing: it may hold a token or a number."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
@@ -77,7 +77,7 @@ class BalanceShown(Message, frozen=True):
 
 
 def link_request(request: SessionRequest, repairs: str | None) -> dict[str, str]:
-    """The body of POST /link-sessions. Acme takes web addresses, not Android package names."""
+    """The body of POST /link-sessions. It takes web addresses, not Android package names."""
     web = request.redirect_url if "://" in (request.redirect_url or "") else None
     body = {
         "user": request.person,
@@ -89,7 +89,7 @@ def link_request(request: SessionRequest, repairs: str | None) -> dict[str, str]
 
 
 def session_started(shown: LinkSession, base_url: str) -> SessionStarted:
-    """Plain http is only good enough for the page where Acme itself is spoken to like that."""
+    """Plain http is only good enough for the page where the API is spoken to like that."""
     if shown.url.startswith("http:") and not base_url.startswith("http:"):
         raise PartnerUnavailable("UNSAFE_PAGE_URL")
     return SessionStarted(_ms(shown.expires_at), href=Secret(shown.url), external_id=shown.id)

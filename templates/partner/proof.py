@@ -1,4 +1,4 @@
-"""What a caller hands us to claim an exchange with Acme: `{"acme": {"code": …}}`. Secret.
+"""What a caller hands us to claim an exchange: `{"acme": {"code": …}}`. Secret.
 
 REPLACE: the fields. Of their form check only the length: a wrong code is a wrong code
 (InvalidExchangeToken, from the connector) and not a malformed request.

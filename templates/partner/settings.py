@@ -1,4 +1,4 @@
-"""Acme's settings: `TALLYSTICK_ACME_BASE_URL`, `…_CLIENT_ID` and so on.
+"""The settings `TALLYSTICK_ACME_BASE_URL`, `…_CLIENT_ID` and so on.
 
 REPLACE: the keys that the partner gives a client. In sandbox every required text is `sandbox`.
 """
@@ -15,7 +15,7 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class AcmeSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who we are at Acme; `webhook_secret` is the key of the HMAC over its webhooks."""
+    """Who we are there; `webhook_secret` is the key of the HMAC over webhooks."""
 
     client_id: Text
     client_secret: Text

@@ -1,4 +1,4 @@
-"""One call to Acme: who we are goes with it, and only a documented answer comes back.
+"""One call to Acme: our keys go with it, and only a documented answer comes back.
 
 REPLACE: the headers, and what each of the partner's error codes means to us.
 """
@@ -9,28 +9,20 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from tallystick.partners import errors
 from tallystick.partners.acme.messages import Id, Message
 from tallystick.partners.acme.settings import AcmeSettings
 from tallystick.partners.contract import Grant
-from tallystick.partners.errors import (
-    ConsentLost,
-    GrantRevoked,
-    PartnerError,
-    PartnerRefused,
-    PartnerUnavailable,
-    ProofExpired,
-    ProofRejected,
-)
 from tallystick.partners.http import Answer, PartnerHttp
 
 M = TypeVar("M", bound=Message)
 
 # Any other code is judged by the status alone (`_refusal`).
-_MEANINGS: dict[str, type[PartnerError]] = {
-    "CODE_UNKNOWN": ProofRejected,
-    "CODE_EXPIRED": ProofExpired,
-    "LOGIN_REQUIRED": ConsentLost,
-    "CONNECTION_GONE": GrantRevoked,
+_MEANINGS: dict[str, type[errors.PartnerError]] = {
+    "CODE_UNKNOWN": errors.ProofRejected,
+    "CODE_EXPIRED": errors.ProofExpired,
+    "LOGIN_REQUIRED": errors.ConsentLost,
+    "CONNECTION_GONE": errors.GrantRevoked,
 }
 
 
@@ -72,10 +64,10 @@ class AcmeWire:
             return msgspec.convert({} if answer.body is None else answer.body, shape)
         except (msgspec.ValidationError, RecursionError):
             # The cause is dropped on purpose: it may quote an answer that holds a token.
-            raise PartnerUnavailable("UNREADABLE_ANSWER") from None
+            raise errors.PartnerUnavailable("UNREADABLE_ANSWER") from None
 
 
-def _refusal(answer: Answer) -> PartnerError:
+def _refusal(answer: Answer) -> errors.PartnerError:
     try:
         said = msgspec.convert(answer.body, Refusal).error
     except (msgspec.ValidationError, RecursionError):
@@ -83,6 +75,7 @@ def _refusal(answer: Answer) -> PartnerError:
     if said.code in _MEANINGS:
         return _MEANINGS[said.code](said.code, request_id=said.request_id)
     if 400 <= answer.status < 500 and answer.status != 429:
-        return PartnerRefused(said.code, request_id=said.request_id)
-    bank = said.code == "BANK_DOWN"
-    return PartnerUnavailable(said.code, request_id=said.request_id, bank=bank)
+        return errors.PartnerRefused(said.code, request_id=said.request_id)
+    return errors.PartnerUnavailable(
+        said.code, request_id=said.request_id, bank=said.code == "BANK_DOWN"
+    )

@@ -1,4 +1,4 @@
-"""Acme's HTTP API. REPLACE: the partner's paths, headers and bodies, from its reference."""
+"""The HTTP API of Acme. REPLACE: paths, headers and bodies, from its reference."""
 
 from __future__ import annotations
 
@@ -59,12 +59,10 @@ class Api:
     async def redeem(self, request: Request) -> Response:
         self._check_client(request)
         connection = self._state.redeem(text(await read_object(request), "code"))
-        shown = {
-            "accessToken": connection["access_token"],
-            "connectionId": connection["id"],
-            "user": connection["user"],
-        }
-        return JSONResponse(shown)
+        token, name = connection["access_token"], connection["id"]
+        return JSONResponse(
+            {"accessToken": token, "connectionId": name, "user": connection["user"]}
+        )
 
     async def list_accounts(self, request: Request) -> Response:
         connection = self._open(request)

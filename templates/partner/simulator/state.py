@@ -1,4 +1,4 @@
-"""What Acme knows: link sessions, connections and their codes, on the sandbox's shelf.
+"""What Acme knows: link sessions, connections and codes, on the sandbox's shelf.
 
 REPLACE: the partner's own objects and lives, and the test logins that it publishes. Numbers and
 balances come from `sandbox.bank`: the same login always has the same accounts.
@@ -127,7 +127,7 @@ class State:
         }
 
     def change(self, connection_id: str, event: str) -> None:
-        """Something happens to a connection, and Acme's client is told with a signed webhook."""
+        """Something happens to a connection, and the client is told with a signed webhook."""
         connection = {**self._connection(connection_id), "status": event}
         self._shelf.put("connection", connection_id, connection)
         if connection["notify_url"] is None:
