@@ -79,13 +79,8 @@ class BalanceShown(Message, frozen=True):
 def link_request(request: SessionRequest, repairs: str | None) -> dict[str, str]:
     """The body of POST /link-sessions. It takes web addresses, not Android package names."""
     web = request.redirect_url if "://" in (request.redirect_url or "") else None
-    body = {
-        "user": request.person,
-        "redirectUrl": web,
-        "notifyUrl": request.notify_url,
-        "connectionId": repairs,
-    }
-    return {name: text for name, text in body.items() if text is not None}
+    sent = {"redirectUrl": web, "notifyUrl": request.notify_url, "connectionId": repairs}
+    return {"user": request.person} | {name: text for name, text in sent.items() if text}
 
 
 def session_started(shown: LinkSession, base_url: str) -> SessionStarted:

@@ -38,10 +38,7 @@ class Refusal(Message, frozen=True):
 class AcmeWire:
     def __init__(self, settings: AcmeSettings, http: PartnerHttp) -> None:
         self._http = http
-        self._headers = {
-            "X-Client-Id": settings.client_id,
-            "X-Client-Secret": settings.client_secret,
-        }
+        self._keys = {"X-Client-Id": settings.client_id, "X-Client-Secret": settings.client_secret}
 
     async def call(
         self,
@@ -53,7 +50,7 @@ class AcmeWire:
         grant: Grant | None = None,
     ) -> M:
         """The answer as a `shape`. Never repeated; raises PartnerError only."""
-        headers = dict(self._headers)
+        headers = dict(self._keys)
         if grant is not None:
             headers["Authorization"] = f"Bearer {grant.secret.reveal()}"
         answer = await self._http.call(method, path, json=json, headers=headers)
@@ -74,8 +71,10 @@ def _refusal(answer: Answer) -> errors.PartnerError:
         said = Failure(f"HTTP_{answer.status}")
     if said.code in _MEANINGS:
         return _MEANINGS[said.code](said.code, request_id=said.request_id)
-    if 400 <= answer.status < 500 and answer.status != 429:
+    if answer.status == 429:
+        # `acted=False`: what was asked was surely not done, so the same code may be tried again.
+        return errors.PartnerUnavailable(said.code, request_id=said.request_id, acted=False)
+    if 400 <= answer.status < 500:
         return errors.PartnerRefused(said.code, request_id=said.request_id)
-    return errors.PartnerUnavailable(
-        said.code, request_id=said.request_id, bank=said.code == "BANK_DOWN"
-    )
+    bank = said.code == "BANK_DOWN"
+    return errors.PartnerUnavailable(said.code, request_id=said.request_id, bank=bank)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,6 +16,9 @@ from tallystick.partners.acme.simulator.connect import Connect, read_object, tex
 from tallystick.partners.acme.simulator.errors import Refusal, answer_refusal
 from tallystick.partners.acme.simulator.state import Document, State
 from tallystick.sandbox.kit import Kit
+
+# A person is sent there: an address that would run as a script is none.
+_WEB = re.compile(r"https?://[!-~]{1,2000}", re.ASCII)
 
 
 def create(kit: Kit) -> Starlette:
@@ -42,12 +45,9 @@ class Api:
     async def start(self, request: Request) -> Response:
         self._check_client(request)
         asked = await read_object(request)
-        for name in ("user", "redirectUrl", "notifyUrl", "connectionId"):
-            if name == "user" or name in asked:
-                text(asked, name)
-        # A person is sent there: an address that would run as a script is none.
-        if "redirectUrl" in asked and not _is_web(asked["redirectUrl"]):
-            raise Refusal(400, "REQUEST_INVALID")
+        for name in {"user", "redirectUrl", "notifyUrl", "connectionId"} & {"user", *asked}:
+            if not _WEB.fullmatch(text(asked, name)) and name.endswith("Url"):
+                raise Refusal(400, "REQUEST_INVALID")
         session = self._state.start(asked)
         shown = {
             "id": session["id"][:20],
@@ -59,10 +59,9 @@ class Api:
     async def redeem(self, request: Request) -> Response:
         self._check_client(request)
         connection = self._state.redeem(text(await read_object(request), "code"))
-        token, name = connection["access_token"], connection["id"]
-        return JSONResponse(
-            {"accessToken": token, "connectionId": name, "user": connection["user"]}
-        )
+        token, user = connection["access_token"], connection["user"]
+        shown = {"accessToken": token, "connectionId": connection["id"], "user": user}
+        return JSONResponse(shown)
 
     async def list_accounts(self, request: Request) -> Response:
         connection = self._open(request)
@@ -106,13 +105,6 @@ class Api:
         self._check_client(request)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         return self._state.opened(token if scheme == "Bearer" else "")
-
-
-def _is_web(address: str) -> bool:
-    try:
-        return urlsplit(address).scheme in ("http", "https")
-    except ValueError:
-        return False
 
 
 def _dollars(cents: int) -> str:

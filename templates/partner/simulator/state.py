@@ -66,10 +66,8 @@ class State:
             if session["repairs"] is None:
                 connection = self._connect(session, username)
                 session = {**session, "code": base62(self.kit.entropy, 43)}
-                code = {
-                    "connection_id": connection["id"],
-                    "expires_at": self.kit.clock.now_ms() + CODE_MS,
-                }
+                until = self.kit.clock.now_ms() + CODE_MS
+                code = {"connection_id": connection["id"], "expires_at": until}
                 self._shelf.put("code", session["code"], code)
             else:
                 connection = self._connection(session["repairs"])

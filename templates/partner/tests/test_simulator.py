@@ -130,7 +130,7 @@ async def test_hostile_bodies_are_refused_and_strangers_too(seat, content):
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "CLIENT_UNKNOWN")
 
 
-@pytest.mark.parametrize("address", ["javascript:alert(1)", "//evil.test", "http://[", "\x00"])
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "//evil.test", "ftp://x", "\x00"])
 async def test_nobody_is_sent_to_a_script(seat, address):
     with pytest.raises(errors.PartnerRefused):
         await seat.partner.start_session(SessionRequest("customer-1", redirect_url=f"{address}://"))
