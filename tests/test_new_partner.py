@@ -17,7 +17,11 @@ import pytest
 
 from .requirements import ROOT, SHARED
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.xdist_group("new partner"),  # one copy of the tree, for one worker
+]
 
 # The second sorts behind all of ours, and its title has what a class or a header cannot have.
 NAMES = {"akoya": "Akoya", "zebra_pay_of_america": "Zebra-Pay of America"}
