@@ -51,7 +51,10 @@ sweep: $(READY)  ## the long form of the slow sweeps
 bench: $(READY)  ## measure, print ratios, write bench/latest.json
 	$(PY) -m bench $(ARGS)
 
+new-partner: $(READY)  ## start a partner's folder (NAME=akoya TITLE="Akoya")
+	$(PY) templates/new_partner.py "$(NAME)" $(if $(TITLE),"$(TITLE)")
+
 docs: $(READY)  ## regenerate the generated pages
 	$(PY) -m tests.generate
 
-.PHONY: help setup demo serve test check fix sweep bench docs
+.PHONY: help setup demo serve test check fix sweep bench new-partner docs
