@@ -21,6 +21,7 @@ from tallystick.cli.serve import build, server_config
 from tallystick.clock import VirtualClock
 from tallystick.core import Core
 from tallystick.hal import MEDIA_TYPE
+from tallystick.partners import registry
 from tallystick.server import config
 from tallystick.server.process import Process
 
@@ -119,9 +120,24 @@ class Api(httpx2.AsyncClient):
             "mx": {"availableConnectionToken": token},
         }
 
+    async def proof(self, customer: str, partner: str) -> dict[str, Any]:
+        """The body of POST …/exchanges after somebody went through this partner's page."""
+        if partner == "MX":
+            return await self.mx_proof(customer)
+        href = await self.partner_href(partner)
+        links = {"_links": {"exchange-partner": {"href": href}}}
+        started = await self.post(f"{customer}/exchange-sessions", json=links)
+        if started.status_code == 201:
+            done = await self.complete(started.headers["location"])
+        else:  # the integrator has a contract of its own with this partner
+            key = next(each.key for each in registry.manifests() if each.name == partner)
+            answer = await self.post(f"/_partners/{key}/_control/complete", json={})
+            assert answer.status_code == 200, answer.text
+            done = answer.json()
+        return {**links, **done["proof"]}
+
     async def exchange(self, customer: str, partner: str = "Plaid") -> str:
-        proof = await (self.plaid_proof if partner == "Plaid" else self.mx_proof)(customer)
-        return await self.create(f"{customer}/exchanges", proof)
+        return await self.create(f"{customer}/exchanges", await self.proof(customer, partner))
 
     async def funding_source(self, customer: str, exchange: str, kind: str = "checking") -> str:
         return await self.create(

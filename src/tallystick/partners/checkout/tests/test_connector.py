@@ -360,7 +360,7 @@ async def test_a_card_that_is_gone_is_given_back():
         (refused(429, "rate_limit_exceeded"), PartnerUnavailable, "rate_limit_exceeded"),
         ({"status": 500, "json": None}, PartnerUnavailable, "HTTP_500"),
         ({"status": 302, "json": None}, PartnerUnavailable, "HTTP_302"),
-        ({"status": 502, "raw": b"<html>"}, PartnerUnavailable, "NOT_JSON"),
+        ({"status": 502, "raw": b"<html>"}, PartnerUnavailable, "HTTP_502"),
         ({"status": 200, "raw": b'{"id": NaN}'}, PartnerUnavailable, "NOT_JSON"),
         ({"status": 200, "raw": b"[" * 100_000}, PartnerUnavailable, "NOT_JSON"),
         ({"status": 200, "json": None}, PartnerUnavailable, "UNREADABLE_ANSWER"),
