@@ -24,13 +24,21 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True)
 class Person:
-    """Who links an account, where, and with which of the partner's published credentials."""
+    """Who links an account, where, and with which of the partner's published credentials.
+
+    With a `simulator` there is no exchange session: the integrator has a contract of its own with
+    the partner, and brings what it got there.
+    """
 
     partner: str
     first_name: str
     last_name: str
-    email: str
     signs_in: JSON
+    simulator: str | None = None
+
+    @property
+    def email(self) -> str:
+        return f"{self.first_name.lower()}@example.com"
 
 
 PEOPLE = (
@@ -38,17 +46,31 @@ PEOPLE = (
         "Plaid",
         "Ada",
         "Byron",
-        "ada@example.com",
         {"institution": "ins_109508", "user": "user_good", "password": "pass_good"},
     ),
     Person(
         "MX",
         "Grace",
         "Hopper",
-        "grace@example.com",
         {"institution": "mxbank", "user": "mxuser", "password": "correct"},
     ),
+    Person("Checkout.com", "Alan", "Turing", {"card": "4024764449971519", "cvv": "100"}),
+    Person(
+        "Flinks",
+        "Edsger",
+        "Dijkstra",
+        {"user": "jane_doe_2_accounts", "password": "Everyday"},
+        simulator="flinks",
+    ),
+    Person("Finicity", "Barbara", "Liskov", {"user": "profile_09"}, simulator="finicity"),
 )
+BILLING = {
+    "address1": "1 Main St",
+    "city": "Des Moines",
+    "stateProvinceRegion": "IA",
+    "country": "US",
+    "postalCode": "50309",
+}
 
 
 def run(flags: JSON, *, once: bool) -> None:
@@ -72,7 +94,7 @@ async def _serve_and_show(settings: Settings, *, once: bool) -> int:
         async with _client(settings) as client:
             for person in PEOPLE:
                 await _link(client, person)
-        print("\nBoth accounts are linked and verified.")
+        print("\nEvery account is linked and verified.")
         if not once:
             print("The gateway goes on serving; Ctrl-C stops it.")
     except (httpx2.HTTPError, DemoFailed) as error:
@@ -104,30 +126,45 @@ async def _link(client: httpx2.AsyncClient, person: Person) -> None:
     await show.authorize(config.SANDBOX_CLIENT)
     partner = await _find_partner(show, person.partner)
     customer = await _customer(show, person)
-    created = await show.post(
-        f"{customer}/exchange-sessions", {"_links": {"exchange-partner": {"href": partner}}}
-    )
-    session = await show.get(created)
-    page = session["_links"].get("external-provider-session", {}).get("href")
-    token = session.get("externalProviderSessionToken")
-    show.say("the person's browser gets", page or token)
-    proof = await _consent(show, created, customer, person)
-    exchange = await show.post(
-        f"{customer}/exchanges", {"_links": {"exchange-partner": {"href": partner}}, **proof}
-    )
+    link = {"_links": {"exchange-partner": {"href": partner}}}
+    if person.simulator:
+        proof = await _own_contract(show, person, person.simulator)
+    else:
+        created = await show.post(f"{customer}/exchange-sessions", link)
+        show.say("the person's browser gets", _for_the_browser(await show.get(created)))
+        proof = await _consent(show, created, customer, person)
+    exchange = await show.post(f"{customer}/exchanges", {**link, **proof})
     await show.get(exchange, "status")
-    source = await show.post(
-        f"{customer}/funding-sources",
-        {
-            "_links": {"exchange": {"href": exchange}},
-            "bankAccountType": "checking",
-            "name": f"{person.first_name}'s checking",
-        },
-    )
-    await show.get(source, "status", "bankName")
+    source = await show.post(f"{customer}/funding-sources", _source(person, exchange))
+    await show.get(source, "status", "type")
     events = await show.get("/events?limit=3")
     for event in reversed(events["_embedded"]["events"]):
         show.say("event", f"{event['topic']}  {event['id']}")
+
+
+def _for_the_browser(session: JSON) -> str:
+    page = session["_links"].get("external-provider-session", {}).get("href")
+    data = session.get("externalProviderSessionData", {}).get("id")
+    return str(page or data or session.get("externalProviderSessionToken"))
+
+
+def _source(person: Person, exchange: str) -> JSON:
+    body: JSON = {"_links": {"exchange": {"href": exchange}}}
+    if "card" not in person.signs_in:
+        named = f"{person.first_name}'s checking"
+        return {**body, "bankAccountType": "checking", "name": named}
+    holder = {"firstName": person.first_name, "lastName": person.last_name}
+    details = {**holder, "billingAddress": BILLING}
+    return {**body, "name": f"{person.first_name}'s card", "cardDetails": details}
+
+
+async def _own_contract(show: Steps, person: Person, simulator: str) -> JSON:
+    """What an integrator does at the partner by itself, with its own credentials."""
+    done = await show.simulator(simulator, person.signs_in)
+    show.say("signed in as", f"{person.signs_in['user']} on the integrator's own page")
+    proof: JSON = done["proof"]
+    show.say("the integrator has", f"what is posted as `{next(iter(proof))}`")
+    return proof
 
 
 async def _customer(show: Steps, person: Person) -> str:
@@ -158,9 +195,10 @@ async def _consent(show: Steps, session: str, customer: str, person: Person) -> 
     """The person signs in and picks an account; what the integrator's page then holds."""
     session_id = session.rpartition("/")[2]
     done = await show.control(f"sessions/{session_id}/complete", person.signs_in)
-    show.say("signed in as", f"{person.signs_in['user']} and gave consent")
-    if "publicToken" in done:
-        return {"plaid": {"publicToken": done["publicToken"]}}
+    show.say("signed in as", f"{person.signs_in.get('user', 'a card holder')} and gave consent")
+    if "proof" in done:
+        proof: JSON = done["proof"]
+        return proof
     offered = await show.get(f"{customer}/available-exchange-connections", quiet=True)
     connections = offered["_embedded"]["available-exchange-connections"]
     for each in connections:
@@ -203,7 +241,12 @@ class Steps:
         return location
 
     async def control(self, path: str, body: JSON) -> JSON:
-        url = f"/_tallystick/control/{path}"
+        return await self._sandbox(f"/_tallystick/control/{path}", body)
+
+    async def simulator(self, key: str, body: JSON) -> JSON:
+        return await self._sandbox(f"/_partners/{key}/_control/complete", body)
+
+    async def _sandbox(self, url: str, body: JSON) -> JSON:
         answer = await self._client.post(url, json=body)
         if not answer.is_success:
             raise DemoFailed(f"{url} answered {answer.status_code}: {answer.text}")
