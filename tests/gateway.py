@@ -232,6 +232,12 @@ class Served:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def simulate(self, key: str) -> dict[str, Any]:
+        """Go through the page of a partner with which the integrator has its own contract."""
+        answer = httpx2.post(f"{self.url}/_partners/{key}/_control/complete", json={}, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
 
 def free_port() -> int:
     with socket.socket() as probe:

@@ -27,6 +27,20 @@ SIGNS_IN = {
     "Plaid": {"institution": "ins_109508", "user": "user_good", "password": "pass_good"},
     "MX": {"institution": "mxbank", "user": "mxuser", "password": "any"},
 }
+# Partners with which an integrator has a contract of its own, by the key of their simulator.
+OWN_CONTRACT = {"Flinks": "flinks", "Finicity": "finicity"}
+PARTNERS = [*SIGNS_IN, "Checkout.com", *OWN_CONTRACT]
+HOLDER = {
+    "firstName": "Ada",
+    "lastName": "Byron",
+    "billingAddress": {
+        "address1": "1 Main St",
+        "city": "Des Moines",
+        "stateProvinceRegion": "IA",
+        "country": "US",
+        "postalCode": "50309",
+    },
+}
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -69,13 +83,16 @@ def proof_of(server: Served, token: Any, customer: str, partner: str) -> dict[st
     listed = token.get("exchange-partners").body["_embedded"]["exchange-partners"]
     href = next(each for each in listed if each["name"] == partner)["_links"]["self"]["href"]
     links = {"_links": {"exchange-partner": {"href": href}}}
+    if partner in OWN_CONTRACT:
+        return {**links, **server.simulate(OWN_CONTRACT[partner])["proof"]}
     session = token.post(f"{customer}/exchange-sessions", links).headers["location"]
     shown = token.get(session).body
     assert ("externalProviderSessionToken" in shown) == (partner == "Plaid")
     assert ("external-provider-session" in shown["_links"]) == (partner == "MX")
-    done = server.complete(session.rpartition("/")[2], **SIGNS_IN[partner])
-    if partner == "Plaid":
-        return {**links, "plaid": {"publicToken": done["publicToken"]}}
+    assert ("externalProviderSessionData" in shown) == (partner == "Checkout.com")
+    done = server.complete(session.rpartition("/")[2], **SIGNS_IN.get(partner, {}))
+    if partner != "MX":
+        return {**links, **done["proof"]}
     offered = token.get(f"{customer}/available-exchange-connections").body["_embedded"]
     (first, *_) = offered["available-exchange-connections"]
     return {**links, "mx": {"availableConnectionToken": first["availableConnectionToken"]}}
@@ -86,22 +103,24 @@ def new_customer(token: Any, number: int = 0) -> str:
     return token.post("customers", body).headers["location"]
 
 
-@pytest.mark.parametrize("partner", ["Plaid", "MX"])
+@pytest.mark.parametrize("partner", PARTNERS)
 def test_dwollav2(server, token, partner):
     customer = new_customer(token)
     proof = proof_of(server, token, customer, partner)
     exchange = token.post(f"{customer}/exchanges", proof).headers["location"]
     assert token.get(exchange).body["status"] == "active"
+    card = partner == "Checkout.com"
     source = token.post(
         f"{customer}/funding-sources",
         {
             "_links": {"exchange": {"href": exchange}},
-            "bankAccountType": "checking",
+            **({"cardDetails": HOLDER} if card else {"bankAccountType": "checking"}),
             "name": "Ada - Checking",
         },
     ).headers["location"]
     bank = token.get(source).body
-    assert (bank["status"], bank["type"], bank["removed"]) == ("verified", "bank", False)
+    kind = "card" if card else "bank"
+    assert (bank["status"], bank["type"], bank["removed"]) == ("verified", kind, False)
     events = token.get("events", limit=5).body["_embedded"]["events"]
     assert [each["topic"] for each in reversed(events)] == TOPICS
     assert token.get(f"{customer}/exchanges").body["total"] == 1
@@ -169,11 +188,11 @@ def run_node(server: Served, script: str, partner: str) -> dict[str, Any]:
 
 
 @pytest.mark.node
-@pytest.mark.parametrize("partner", ["Plaid", "MX"])
+@pytest.mark.parametrize("partner", PARTNERS)
 def test_npm_dwolla_v2(server, partner):
     found = run_node(server, "journey_dwolla_v2.cjs", partner)
     assert found["exchange"] == "active"
-    assert found["source"] == ["verified", "bank", "checking", False]
+    assert found["source"] == source_of(partner)
     assert found["topics"] == TOPICS
     assert found["refused"] == [401, "InvalidExchangeToken"]
     assert found["absent"] == [404, "Customer not found."]
@@ -182,15 +201,15 @@ def test_npm_dwolla_v2(server, partner):
 
 
 @pytest.mark.node
-@pytest.mark.parametrize("partner", ["Plaid", "MX"])
+@pytest.mark.parametrize("partner", PARTNERS)
 def test_npm_dwolla(server, partner):
     found = run_node(server, "journey_dwolla.mjs", partner)
     assert found["customer"] == "unverified"
     assert found["exchange"] == "active"
     assert found["exchanges"] == [1, 1]
-    assert found["source"] == ["verified", "bank", "checking", False]
+    assert found["source"] == source_of(partner)
     assert found["topics"] == TOPICS
-    assert found["balance"] is True
+    assert found["balance"] == (400 if partner == "Checkout.com" else True)
     assert (found["sources"], found["customers"]) == (1, 1)
     assert found["refused"][1] == 401
     assert found["refused"][0] != "APIError"
@@ -199,10 +218,20 @@ def test_npm_dwolla(server, partner):
     check_partner(found, partner)
 
 
+def source_of(partner: str) -> list[Any]:
+    if partner == "Checkout.com":
+        return ["verified", "card", None, False]
+    return ["verified", "bank", "checking", False]
+
+
 def check_partner(found: dict[str, Any], partner: str) -> None:
     if partner == "Plaid":
         assert found["token"].startswith("link-sandbox-")
-    else:
+    elif partner == "Checkout.com":
+        assert len(found["data"]) == 3
+        assert found.get("card", ["Visa", "1519"]) == ["Visa", "1519"]
+        assert found.get("settlement", ["card-network"]) == ["card-network"]
+    elif partner == "MX":
         assert "/_partners/mx/md/connect/" in found["page"]
         assert found["offered"] == ["MX Bank Checking", "MX Bank Savings"]
 

@@ -1,8 +1,9 @@
 // The same journey with npm dwolla, whose parser checks every member of every answer.
 import { Dwolla } from "dwolla";
+import { RFCDate } from "dwolla/types/rfcdate.js";
 import shared from "./shared.cjs";
 
-const { url, key, secret, partner, consent, idOf } = shared;
+const { url, key, secret, partner, consent, ownContract, idOf, CARD } = shared;
 const found = {};
 const dwolla = new Dwolla({ serverURL: url, security: { clientID: key, clientSecret: secret } });
 
@@ -22,14 +23,34 @@ const partners = await dwolla.exchangePartners.list();
 const chosen = partners.embedded.exchangePartners.find((each) => each.name === partner);
 const links = { exchangePartner: { href: chosen.links.self.href } };
 
-const session = await dwolla.customers.exchangeSessions.create({ id, requestBody: { links } });
-const sessionId = idOf(session.headers.location[0]);
-const shown = await dwolla.exchangeSessions.get({ id: sessionId });
-found.token = shown.externalProviderSessionToken;
-found.page = shown.links.externalProviderSession?.href;
-
-const done = await consent(sessionId, partner);
-let proof = { plaid: { publicToken: done.publicToken } };
+let { proof } = await ownContract(partner);
+if (!proof) {
+  const session = await dwolla.customers.exchangeSessions.create({ id, requestBody: { links } });
+  const sessionId = idOf(session.headers.location[0]);
+  const shown = await dwolla.exchangeSessions.get({ id: sessionId });
+  found.token = shown.externalProviderSessionToken;
+  found.page = shown.links.externalProviderSession?.href;
+  found.data = Object.keys(shown.externalProviderSessionData ?? {});
+  ({ proof } = await consent(sessionId, partner));
+}
+if (proof?.finicity) {
+  // This SDK takes no receipt as it came: it wants its own types.
+  const { receiptVersion, partnerId, products, timestamp } = proof.finicity;
+  proof.finicity = {
+    ...proof.finicity,
+    receiptVersion: String(receiptVersion),
+    partnerId: Number(partnerId),
+    timestamp: new Date(timestamp),
+    products: products.map(({ accessPeriod, ...product }) => ({
+      ...product,
+      accessPeriod: {
+        ...accessPeriod,
+        startTime: new RFCDate(accessPeriod.startTime.slice(0, 10)),
+        endTime: new Date(accessPeriod.endTime),
+      },
+    })),
+  };
+}
 if (partner === "MX") {
   const listed = await dwolla.customers.listAvailableConnections({ id });
   const offered = listed.embedded.availableExchangeConnections;
@@ -46,15 +67,23 @@ const sourced = await dwolla.customers.fundingSources.create({
   id,
   createCustomerFundingSource: {
     links: { exchange: { href: exchange } },
-    bankAccountType: "checking",
+    ...(partner === "Checkout.com" ? { cardDetails: CARD } : { bankAccountType: "checking" }),
     name: "Ada - Checking",
   },
 });
 const sourceId = idOf(sourced.headers.location[0]);
 const bank = await dwolla.fundingSources.get({ id: sourceId });
 found.source = [bank.status, bank.type, bank.bankAccountType, bank.removed];
-const balance = await dwolla.fundingSources.balance.get({ id: sourceId });
-found.balance = JSON.stringify(balance).includes('"value"');
+const balance = await dwolla.fundingSources.balance
+  .get({ id: sourceId })
+  .catch((error) => ({ refused: error.statusCode }));
+found.balance = balance.refused ?? JSON.stringify(balance).includes('"value"');
+if (partner === "Checkout.com") {
+  found.card = [bank.cardDetails.brand, bank.cardDetails.lastFour];
+  const account = idOf(root.links.account.href);
+  const listed = await dwolla.accounts.fundingSources.list({ id: account, removed: "false" });
+  found.settlement = listed.embedded.fundingSources.map((each) => each.bankUsageType);
+}
 const sources = await dwolla.customers.fundingSources.list({ id, removed: "false" });
 found.sources = sources.embedded.fundingSources.length;
 const customers = await dwolla.customers.list({ limit: 5 });

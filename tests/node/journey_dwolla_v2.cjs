@@ -1,6 +1,6 @@
 // The journey of Dwolla's own example applications, with npm dwolla-v2.
 const { Client } = require("dwolla-v2");
-const { url, key, secret, partner, consent, idOf } = require("./shared.cjs");
+const { url, key, secret, partner, consent, ownContract, idOf, CARD } = require("./shared.cjs");
 
 async function main() {
   const dwolla = new Client({ key, secret, environment: "sandbox" });
@@ -21,15 +21,17 @@ async function main() {
   )._links.self.href;
   const links = { "exchange-partner": { href } };
 
-  const session = (
-    await dwolla.post(`${customer}/exchange-sessions`, { _links: links })
-  ).headers.get("location");
-  const shown = (await dwolla.get(session)).body;
-  found.token = shown.externalProviderSessionToken;
-  found.page = shown._links["external-provider-session"]?.href;
-
-  const done = await consent(idOf(session), partner);
-  let proof = { plaid: { publicToken: done.publicToken } };
+  let { proof } = await ownContract(partner);
+  if (!proof) {
+    const session = (
+      await dwolla.post(`${customer}/exchange-sessions`, { _links: links })
+    ).headers.get("location");
+    const shown = (await dwolla.get(session)).body;
+    found.token = shown.externalProviderSessionToken;
+    found.page = shown._links["external-provider-session"]?.href;
+    found.data = Object.keys(shown.externalProviderSessionData ?? {});
+    ({ proof } = await consent(idOf(session), partner));
+  }
   if (partner === "MX") {
     const listed = await dwolla.get(`${customer}/available-exchange-connections`);
     const offered = listed.body._embedded["available-exchange-connections"];
@@ -46,7 +48,7 @@ async function main() {
   const source = (
     await dwolla.post(`customers/${idOf(customer)}/funding-sources`, {
       _links: { exchange: { href: believed } },
-      bankAccountType: "checking",
+      ...(partner === "Checkout.com" ? { cardDetails: CARD } : { bankAccountType: "checking" }),
       name: "Ada - Checking",
     })
   ).headers.get("location");

@@ -6,15 +6,36 @@ const SIGNS_IN = {
   MX: { institution: "mxbank", user: "mxuser", password: "any" },
 };
 
-async function consent(sessionId, partner) {
-  const answer = await fetch(`${url}/_tallystick/control/sessions/${sessionId}/complete`, {
+// Partners with which the integrator has a contract of its own: no session of ours.
+const OWN = { Flinks: "flinks", Finicity: "finicity" };
+
+const CARD = {
+  firstName: "Ada",
+  lastName: "Byron",
+  billingAddress: {
+    address1: "1 Main St",
+    city: "Des Moines",
+    stateProvinceRegion: "IA",
+    country: "US",
+    postalCode: "50309",
+  },
+};
+
+async function complete(path, body = {}) {
+  const answer = await fetch(`${url}${path}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify(SIGNS_IN[partner]),
+    body: JSON.stringify(body),
   });
   if (!answer.ok) throw new Error(`consent: ${answer.status} ${await answer.text()}`);
   return answer.json();
 }
+
+const consent = (sessionId, partner) =>
+  complete(`/_tallystick/control/sessions/${sessionId}/complete`, SIGNS_IN[partner]);
+
+const ownContract = async (partner) =>
+  OWN[partner] ? complete(`/_partners/${OWN[partner]}/_control/complete`) : {};
 
 const idOf = (location) => location.split("/").pop();
 
@@ -24,5 +45,7 @@ module.exports = {
   secret: process.env.SECRET,
   partner: process.env.PARTNER,
   consent,
+  ownContract,
   idOf,
+  CARD,
 };
