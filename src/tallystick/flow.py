@@ -27,7 +27,7 @@ T_co = TypeVar("T_co", covariant=True)
 Method = Literal["GET", "POST", "DELETE"]
 # A segment-wise path below the base URL, as absolute link in a body; a text is sent as it is.
 Target: TypeAlias = tuple[str, ...] | str
-Query: TypeAlias = Mapping[str, "str | int | bool | Sequence[str] | None"]
+Query: TypeAlias = Mapping[str, str | int | bool | Sequence[str] | None]
 
 ID_CHARS_MAX = 200
 
@@ -194,7 +194,7 @@ class Listed(Generic[T_co]):
 # ── naming a resource ─────────────────────────────────────────────────────────────────────────
 
 # An id, an address (`Location`, href), the resource itself, or what its creation returned.
-Ref: TypeAlias = "str | M | Reference[M]"
+Ref: TypeAlias = str | M | Reference[M]
 
 
 def id_of(ref: str | Resource | Reference[Any], model: type[Resource]) -> str:
@@ -355,13 +355,13 @@ def mapped(flow: Flow[T], change: Callable[[T], U]) -> Flow[U]:
 class Runs(Protocol):
     """The sync client, as far as a resource needs it."""
 
-    def run(self, flow: Flow[T], /) -> T: ...
+    def run(self, flow: Flow[T], /, *, timeout_s: float | None = None) -> T: ...
 
 
 class RunsAsync(Protocol):
     """The async client, as far as a resource needs it."""
 
-    async def run(self, flow: Flow[T], /) -> T: ...
+    async def run(self, flow: Flow[T], /, *, timeout_s: float | None = None) -> T: ...
 
 
 # ── members of a body ─────────────────────────────────────────────────────────────────────────

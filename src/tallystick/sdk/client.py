@@ -10,13 +10,17 @@ from typing import Any, Self, TypeVar
 
 import httpx2
 
+from tallystick.api.customers.sdk import Customer
+from tallystick.api.exchange_partners.sdk import ExchangePartner
 from tallystick.api.root.sdk import Root, get_root
 from tallystick.errors import ConfigurationError
-from tallystick.flow import Answer, Flow, Http, Query
+from tallystick.flow import Answer, Flow, Http, Query, Ref
+from tallystick.sdk import link
 from tallystick.sdk.calls import Engine
 from tallystick.sdk.direct import Address, direct
 from tallystick.sdk.drive import AsyncDriver, Driver
 from tallystick.sdk.facades import AsyncResources, Resources
+from tallystick.sdk.link import AsyncBankLink, BankLink
 from tallystick.sdk.options import (
     Environment,
     Hooks,
@@ -84,9 +88,9 @@ class _Raw:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    def run(self, flow: Flow[T], /) -> Any:
+    def run(self, flow: Flow[T], /, *, timeout_s: float | None = None) -> Any:
         seen: list[Answer] = []
-        value = self._driver.run(flow, seen=seen)
+        value = self._driver.run(flow, timeout_s=timeout_s, seen=seen)
         return RawResponse(seen[-1].http, seen[-1].body, value)
 
 
@@ -141,6 +145,22 @@ class Client(Resources):
     def root(self) -> Root:
         """The entry point and its links."""
         return self.run(get_root())
+
+    def link_bank_account(
+        self,
+        customer: Ref[Customer],
+        *,
+        partner: Ref[ExchangePartner],
+        redirect_url: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> BankLink:
+        """Start a session; what it returns waits for the person, or is completed by your page."""
+        started = self.run(link.start(customer, partner, redirect_url, idempotency_key))
+        return BankLink(self, started.state, started.session)
+
+    def resume_link(self, state: Mapping[str, Any]) -> BankLink:
+        """Go on with a link in another process or request, from its `state`."""
+        return BankLink(self, link.resume(state))
 
     def with_options(
         self,
@@ -206,9 +226,9 @@ class _AsyncRaw:
     def __init__(self, driver: AsyncDriver) -> None:
         self._driver = driver
 
-    async def run(self, flow: Flow[T], /) -> Any:
+    async def run(self, flow: Flow[T], /, *, timeout_s: float | None = None) -> Any:
         seen: list[Answer] = []
-        value = await self._driver.run(flow, seen=seen)
+        value = await self._driver.run(flow, timeout_s=timeout_s, seen=seen)
         return RawResponse(seen[-1].http, seen[-1].body, value)
 
 
@@ -263,6 +283,22 @@ class AsyncClient(AsyncResources):
     async def root(self) -> Root:
         """The entry point and its links."""
         return await self.run(get_root())
+
+    async def link_bank_account(
+        self,
+        customer: Ref[Customer],
+        *,
+        partner: Ref[ExchangePartner],
+        redirect_url: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> AsyncBankLink:
+        """Start a session; what it returns waits for the person, or is completed by your page."""
+        started = await self.run(link.start(customer, partner, redirect_url, idempotency_key))
+        return AsyncBankLink(self, started.state, started.session)
+
+    def resume_link(self, state: Mapping[str, Any]) -> AsyncBankLink:
+        """Go on with a link in another process or request, from its `state`."""
+        return AsyncBankLink(self, link.resume(state))
 
     def with_options(
         self,

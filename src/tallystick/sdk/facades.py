@@ -10,6 +10,12 @@ from tallystick.api.exchange_sessions.sdk import AsyncExchangeSessions, Exchange
 from tallystick.api.exchanges.sdk import AsyncExchanges, Exchanges
 from tallystick.api.funding_sources.sdk import AsyncFundingSources, FundingSources
 from tallystick.flow import Runs, RunsAsync
+from tallystick.sdk.webhooks import (
+    AsyncWebhooks,
+    AsyncWebhookSubscriptions,
+    Webhooks,
+    WebhookSubscriptions,
+)
 
 
 class Resources:
@@ -23,6 +29,8 @@ class Resources:
         self.exchange_sessions = ExchangeSessions(runner, owner)
         self.exchanges = Exchanges(runner, owner)
         self.funding_sources = FundingSources(runner, owner)
+        self.webhook_subscriptions = WebhookSubscriptions(runner, owner)
+        self.webhooks = Webhooks(runner, owner)
 
 
 class AsyncResources:
@@ -36,3 +44,5 @@ class AsyncResources:
         self.exchange_sessions = AsyncExchangeSessions(runner, owner)
         self.exchanges = AsyncExchanges(runner, owner)
         self.funding_sources = AsyncFundingSources(runner, owner)
+        self.webhook_subscriptions = AsyncWebhookSubscriptions(runner, owner)
+        self.webhooks = AsyncWebhooks(runner, owner)

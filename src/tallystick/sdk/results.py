@@ -200,8 +200,8 @@ class Facade:
         self._runner = runner
         self._owner = owner or runner
 
-    def _run(self, flow: Flow[T]) -> T:
-        return self._runner.run(flow)
+    def _run(self, flow: Flow[T], timeout_s: float | None = None) -> T:
+        return self._runner.run(flow, timeout_s=timeout_s)
 
     def _created(self, flow: Flow[Reference[M]]) -> Created[M]:
         return self._runner.run(mapped(flow, self._bind))
@@ -223,8 +223,8 @@ class AsyncFacade:
         self._runner = runner
         self._owner = owner or runner
 
-    async def _run(self, flow: Flow[T]) -> T:
-        return await self._runner.run(flow)
+    async def _run(self, flow: Flow[T], timeout_s: float | None = None) -> T:
+        return await self._runner.run(flow, timeout_s=timeout_s)
 
     async def _created(self, flow: Flow[Reference[M]]) -> AsyncCreated[M]:
         return await self._runner.run(mapped(flow, self._bind))

@@ -114,12 +114,12 @@ def update_customer(
     return change(Customer, Call("POST", path, body=camel(fields), idempotency_key=idempotency_key))
 
 
-def _query(
-    search: str | None,
-    email: str | None,
-    status: str | Sequence[str] | None,
-    limit: int | None,
-    offset: int | None,
+def customers_matching(
+    search: str | None = None,
+    email: str | None = None,
+    status: str | Sequence[str] | None = None,
+    limit: int | None = None,
+    offset: int | None = None,
 ) -> Call:
     query: Query = {
         "search": search,
@@ -160,7 +160,8 @@ class Customers(Facade):
         offset: int | None = None,
     ) -> Page[Customer]:
         """Newest first. `limit` is the size of a page, at most 200."""
-        return self._listed(list_customers, _query(search, email, status, limit, offset))
+        call = customers_matching(search, email, status, limit, offset)
+        return self._listed(list_customers, call)
 
     create_customer = create
     get_customer = get
@@ -197,7 +198,8 @@ class AsyncCustomers(AsyncFacade):
         offset: int | None = None,
     ) -> AsyncPages[Customer]:
         """Newest first. `limit` is the size of a page, at most 200."""
-        return self._listed(list_customers, _query(search, email, status, limit, offset))
+        call = customers_matching(search, email, status, limit, offset)
+        return self._listed(list_customers, call)
 
     create_customer = create
     get_customer = get

@@ -63,7 +63,7 @@ def list_events(call: Call) -> Flow[Listed[Event]]:
     return page(Event, call)
 
 
-def _listing(limit: int | None, offset: int | None) -> Call:
+def events_from(limit: int | None = None, offset: int | None = None) -> Call:
     return Call("GET", ("events",), {"limit": limit, "offset": offset})
 
 
@@ -73,7 +73,7 @@ class Events(Facade):
 
     def list_events(self, *, limit: int | None = None, offset: int | None = None) -> Page[Event]:
         """Newest first."""
-        return self._listed(list_events, _listing(limit, offset))
+        return self._listed(list_events, events_from(limit, offset))
 
     get_event = get
     list = list_events
@@ -87,7 +87,7 @@ class AsyncEvents(AsyncFacade):
         self, *, limit: int | None = None, offset: int | None = None
     ) -> AsyncPages[Event]:
         """Newest first."""
-        return self._listed(list_events, _listing(limit, offset))
+        return self._listed(list_events, events_from(limit, offset))
 
     get_event = get
     list = list_events

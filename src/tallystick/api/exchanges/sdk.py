@@ -126,15 +126,15 @@ def get_exchange(exchange: Ref[Exchange]) -> Flow[Exchange]:
     return fetch(Exchange, wire.COLLECTION, id_of(exchange, Exchange))
 
 
-def list_exchanges(call: Call) -> Flow[Listed[Exchange]]:
+OF_ACCOUNT = Call("GET", (wire.COLLECTION,))
+
+
+def list_exchanges(call: Call = OF_ACCOUNT) -> Flow[Listed[Exchange]]:
     return page(Exchange, call)
 
 
 def exchanges_of(customer: Ref[Customer]) -> Call:
     return Call("GET", ("customers", id_of(customer, Customer), wire.COLLECTION))
-
-
-OF_ACCOUNT = Call("GET", (wire.COLLECTION,))
 
 
 class Exchanges(Facade):

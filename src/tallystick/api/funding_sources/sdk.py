@@ -125,8 +125,14 @@ def get_funding_source_balance(source: Ref[FundingSource]) -> Flow[Balance]:
     return fetch(Balance, wire.COLLECTION, id_of(source, FundingSource), "balance")
 
 
-def sources_of(owner: str, owner_id: str, *, removed: bool | None) -> Call:
-    return Call("GET", (owner, owner_id, wire.COLLECTION), {"removed": removed})
+def sources_of_customer(customer: Ref[Customer], *, removed: bool | None = None) -> Call:
+    path = ("customers", id_of(customer, Customer), wire.COLLECTION)
+    return Call("GET", path, {"removed": removed})
+
+
+def sources_of_account(account: Ref[Account], *, removed: bool | None = None) -> Call:
+    path = ("accounts", id_of(account, Account), wire.COLLECTION)
+    return Call("GET", path, {"removed": removed})
 
 
 class FundingSources(Facade):
@@ -187,14 +193,12 @@ class FundingSources(Facade):
         self, customer: Ref[Customer], *, removed: bool | None = None
     ) -> Page[FundingSource]:
         """`removed`: None is all, False the live ones, True the removed ones."""
-        call = sources_of("customers", id_of(customer, Customer), removed=removed)
-        return self._listed(list_funding_sources, call)
+        return self._listed(list_funding_sources, sources_of_customer(customer, removed=removed))
 
     def list_account_funding_sources(
         self, account: Ref[Account], *, removed: bool | None = None
     ) -> Page[FundingSource]:
-        call = sources_of("accounts", id_of(account, Account), removed=removed)
-        return self._listed(list_funding_sources, call)
+        return self._listed(list_funding_sources, sources_of_account(account, removed=removed))
 
     def update(
         self,
@@ -281,14 +285,12 @@ class AsyncFundingSources(AsyncFacade):
         self, customer: Ref[Customer], *, removed: bool | None = None
     ) -> AsyncPages[FundingSource]:
         """`removed`: None is all, False the live ones, True the removed ones."""
-        call = sources_of("customers", id_of(customer, Customer), removed=removed)
-        return self._listed(list_funding_sources, call)
+        return self._listed(list_funding_sources, sources_of_customer(customer, removed=removed))
 
     def list_account_funding_sources(
         self, account: Ref[Account], *, removed: bool | None = None
     ) -> AsyncPages[FundingSource]:
-        call = sources_of("accounts", id_of(account, Account), removed=removed)
-        return self._listed(list_funding_sources, call)
+        return self._listed(list_funding_sources, sources_of_account(account, removed=removed))
 
     async def update(
         self,

@@ -1,0 +1,338 @@
+"""Linking a bank account, from the session to the funding source, as one thing.
+
+The session starts it, the person finishes it on the partner's page, and `complete` or `wait` makes
+the exchange. `state` is all that has to survive between two web requests; it holds no secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
+
+import msgspec
+
+from tallystick.api.available_connections.sdk import (
+    AvailableConnection,
+    available_connections_of,
+    list_available_exchange_connections,
+)
+from tallystick.api.customers.sdk import Customer
+from tallystick.api.exchange_partners.sdk import ExchangePartner, get_exchange_partner
+from tallystick.api.exchange_sessions.sdk import (
+    ExchangeSession,
+    create_customer_exchange_session,
+    retrieve_customer_exchange_session,
+)
+from tallystick.api.exchanges.sdk import (
+    Exchange,
+    create_customer_exchange,
+    exchanges_of,
+    list_exchanges,
+    proof_members,
+)
+from tallystick.api.funding_sources.sdk import (
+    FundingSource,
+    create_customer_funding_source,
+    get_funding_source,
+)
+from tallystick.flow import (
+    ArgumentError,
+    Call,
+    Flow,
+    Pause,
+    Ref,
+    Reference,
+    Runs,
+    RunsAsync,
+    id_of,
+)
+from tallystick.sdk.errors import APITimeoutError, LinkNotCompletedError
+from tallystick.sdk.results import AsyncCreated, Created
+
+Kind = Literal["checking", "savings"]
+
+POLL_S = 2.0
+CONTROL = ("_tallystick", "control", "sessions")
+
+
+class LinkState(TypedDict):
+    """Safe as JSON: ids, and the names of what was there before.
+
+    `exchanges` and `connections` existed already, so whatever is new came from this session.
+    """
+
+    customer: str
+    partner: str
+    partner_name: str
+    session: str
+    exchanges: list[str]
+    connections: list[str]
+
+
+class Started(msgspec.Struct, frozen=True):
+    state: LinkState
+    session: ExchangeSession
+
+
+def start(
+    customer: Ref[Customer],
+    partner: Ref[ExchangePartner],
+    redirect_url: str | None,
+    idempotency_key: str | None,
+) -> Flow[Started]:
+    """Make a session, and note what the customer has before it."""
+    customer_id = id_of(customer, Customer)
+    found = yield from get_exchange_partner(partner)
+    before = yield from list_exchanges(exchanges_of(customer_id))
+    shared = yield from _connections(customer_id, found.name)
+    made = yield from create_customer_exchange_session(
+        customer_id, found, redirect_url, None, idempotency_key
+    )
+    session = yield from retrieve_customer_exchange_session(made)
+    state = LinkState(
+        customer=customer_id,
+        partner=id_of(found, ExchangePartner),
+        partner_name=found.name,
+        session=made.id,
+        exchanges=[each.id for each in before.items],
+        connections=[each.name for each in shared],
+    )
+    return Started(state, session)
+
+
+def resume(state: Mapping[str, Any]) -> LinkState:
+    """A state that went through a cookie, a database or a queue. Raises ArgumentError."""
+    try:
+        return msgspec.convert(dict(state), LinkState)
+    except (msgspec.ValidationError, TypeError, ValueError):
+        raise ArgumentError("this is not the state of a link") from None
+
+
+def complete(
+    state: LinkState, proof: Mapping[str, str], idempotency_key: str | None
+) -> Flow[Reference[Exchange]]:
+    """Make the exchange, from the proof that the page gave or from what the person shared at MX."""
+    given = proof or {"mx_available_connection_token": (yield from _shared(state))}
+    tokens: dict[str, Any] = dict(given)
+    members = proof_members(**tokens)
+    return (
+        yield from create_customer_exchange(
+            state["customer"], state["partner"], members, idempotency_key
+        )
+    )
+
+
+def wait(state: LinkState, idempotency_key: str | None) -> Flow[Reference[Exchange]]:
+    """Look every two seconds until there is an exchange, or one can be made.
+
+    It is there when your own page's handler made it, or the gateway did (Visa); at MX it can be
+    made as soon as an account was shared. The deadline is the client's.
+    """
+    while True:
+        listed = yield from list_exchanges(exchanges_of(state["customer"]))
+        for each in listed.items:
+            if each.id not in state["exchanges"] and _is_of(each, state):
+                return Reference(Exchange, each.id, each.href, each.http)
+        if (yield from _new(state)):
+            return (yield from complete(state, {}, idempotency_key))
+        try:
+            yield Pause(POLL_S)
+        except APITimeoutError:
+            raise LinkNotCompletedError(
+                f"no exchange with {state['partner_name']} came from this session in time"
+            ) from None
+
+
+def simulate(state: LinkState, signs_in: Mapping[str, Any]) -> Flow[Mapping[str, Any]]:
+    """Finish the connect page without a browser: only a gateway in sandbox mode can."""
+    answer = yield Call("POST", (*CONTROL, state["session"], "complete"), body=signs_in)
+    return answer.members()
+
+
+def fund(state: LinkState, exchange: Ref[Exchange], name: str, kind: str) -> Flow[FundingSource]:
+    made = yield from create_customer_funding_source(
+        state["customer"], exchange=exchange, type=kind, name=name
+    )
+    return (yield from get_funding_source(made))
+
+
+def _is_of(exchange: Exchange, state: LinkState) -> bool:
+    href = exchange.link("exchange-partner") or ""
+    return exchange.status == "active" and href.endswith(f"/{state['partner']}")
+
+
+def _connections(customer: str, partner_name: str) -> Flow[list[AvailableConnection]]:
+    """Only MX has them."""
+    if (partner_name or "").casefold() != "mx":
+        return []
+    listed = yield from list_available_exchange_connections(available_connections_of(customer))
+    return list(listed.items)
+
+
+def _new(state: LinkState) -> Flow[list[AvailableConnection]]:
+    now = yield from _connections(state["customer"], state["partner_name"])
+    return [each for each in now if each.name not in state["connections"]]
+
+
+def _shared(state: LinkState) -> Flow[str]:
+    """The token of the one account that is new. Raises LinkNotCompletedError, ArgumentError."""
+    if state["partner_name"].casefold() != "mx":
+        raise ArgumentError(
+            f"{state['partner_name']} gives its proof to your page: pass it on to complete()"
+        )
+    new = yield from _new(state)
+    if not new:
+        raise LinkNotCompletedError("the person has not shared an account yet")
+    if len(new) > 1:
+        raise ArgumentError(
+            f"{len(new)} accounts were shared: choose one by available_connection_token"
+        )
+    return new[0].available_connection_token
+
+
+# ── as the clients show it ────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedExchange(Created[Exchange]):
+    """The exchange that came of a link; good wherever an exchange is asked for."""
+
+    state: LinkState
+
+    def create_funding_source(self, *, name: str, type: Kind) -> FundingSource:  # noqa: A002  # the wire's word
+        """The last step: a verified funding source of the customer."""
+        return self.runner.run(fund(self.state, self.id, name, type))
+
+    __str__ = Created.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncLinkedExchange(AsyncCreated[Exchange]):
+    """The exchange that came of a link; good wherever an exchange is asked for."""
+
+    state: LinkState
+
+    async def create_funding_source(self, *, name: str, type: Kind) -> FundingSource:  # noqa: A002  # the wire's word
+        """The last step: a verified funding source of the customer."""
+        return await self.runner.run(fund(self.state, self.id, name, type))
+
+    __str__ = AsyncCreated.__str__
+
+
+class BankLink:
+    """A bank account on its way. `state` survives between two requests, with `resume_link`."""
+
+    def __init__(
+        self, runner: Runs, state: LinkState, session: ExchangeSession | None = None
+    ) -> None:
+        self._runner = runner
+        self.state = state
+        self.session = session
+        self._proof: dict[str, str] = {}
+
+    @property
+    def connect_url(self) -> str | None:
+        """What the person opens; None where the page is yours (`session` has its token)."""
+        return self.session.connect_url if self.session else None
+
+    def complete(
+        self,
+        *,
+        public_token: str | None = None,
+        token: str | None = None,
+        available_connection_token: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> LinkedExchange:
+        """Make the exchange: from Plaid's public token, Checkout's payment id, or at MX from what
+        was shared (without an argument, if it was one account).
+        """
+        proof = _proof(public_token, token, available_connection_token) or self._proof
+        return self._linked(self._runner.run(complete(self.state, proof, idempotency_key)))
+
+    def wait(self, *, timeout: float = 300.0, idempotency_key: str | None = None) -> LinkedExchange:
+        """Wait until the person is done. Raises LinkNotCompletedError after `timeout` seconds."""
+        if self._proof:
+            return self.complete(idempotency_key=idempotency_key)
+        return self._linked(self._runner.run(wait(self.state, idempotency_key), timeout_s=timeout))
+
+    def simulate(self, **signs_in: Any) -> Mapping[str, Any]:
+        """Finish the page without a browser (`user`, `password`, …); sandbox only."""
+        done = self._runner.run(simulate(self.state, signs_in))
+        self._proof = _simulated(done)
+        return done
+
+    def _linked(self, made: Reference[Exchange]) -> LinkedExchange:
+        return LinkedExchange(made.model, made.id, made.href, made.http, self._runner, self.state)
+
+
+class AsyncBankLink:
+    """A bank account on its way. `state` survives between two requests, with `resume_link`."""
+
+    def __init__(
+        self, runner: RunsAsync, state: LinkState, session: ExchangeSession | None = None
+    ) -> None:
+        self._runner = runner
+        self.state = state
+        self.session = session
+        self._proof: dict[str, str] = {}
+
+    @property
+    def connect_url(self) -> str | None:
+        """What the person opens; None where the page is yours (`session` has its token)."""
+        return self.session.connect_url if self.session else None
+
+    async def complete(
+        self,
+        *,
+        public_token: str | None = None,
+        token: str | None = None,
+        available_connection_token: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> AsyncLinkedExchange:
+        """Make the exchange: from Plaid's public token, Checkout's payment id, or at MX from what
+        was shared (without an argument, if it was one account).
+        """
+        proof = _proof(public_token, token, available_connection_token) or self._proof
+        return self._linked(await self._runner.run(complete(self.state, proof, idempotency_key)))
+
+    async def wait(
+        self,
+        *,
+        timeout: float = 300.0,  # noqa: ASYNC109  # the same name as on the sync client
+        idempotency_key: str | None = None,
+    ) -> AsyncLinkedExchange:
+        """Wait until the person is done. Raises LinkNotCompletedError after `timeout` seconds."""
+        if self._proof:
+            return await self.complete(idempotency_key=idempotency_key)
+        return self._linked(
+            await self._runner.run(wait(self.state, idempotency_key), timeout_s=timeout)
+        )
+
+    async def simulate(self, **signs_in: Any) -> Mapping[str, Any]:
+        """Finish the page without a browser (`user`, `password`, …); sandbox only."""
+        done = await self._runner.run(simulate(self.state, signs_in))
+        self._proof = _simulated(done)
+        return done
+
+    def _linked(self, made: Reference[Exchange]) -> AsyncLinkedExchange:
+        return AsyncLinkedExchange(
+            made.model, made.id, made.href, made.http, self._runner, self.state
+        )
+
+
+def _proof(
+    public_token: str | None, token: str | None, available_connection_token: str | None
+) -> dict[str, str]:
+    found = {
+        "plaid_public_token": public_token,
+        "token": token,
+        "mx_available_connection_token": available_connection_token,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _simulated(done: Mapping[str, Any]) -> dict[str, str]:
+    """The proof that the page would have been given."""
+    token = done.get("publicToken")
+    return {"plaid_public_token": token} if isinstance(token, str) else {}
