@@ -1,7 +1,7 @@
 """tallystick: a self-hostable, Dwolla-compatible bank-link gateway, and the SDK for it.
 
-`from tallystick import Client` needs httpx2 and msgspec only, and loads them only when it is asked
-for: the server imports this package too. See README.md and docs/sdk.md.
+`from tallystick import Client` needs httpx2 and msgspec, and loads them only when it is asked for:
+the server's modules import this package too. See README.md and docs/sdk.md.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tallystick.sdk.client import AsyncClient as AsyncClient, Client as Client
-
-_EXPORTS = {"AsyncClient": "tallystick.sdk.client", "Client": "tallystick.sdk.client"}
+    from tallystick.sdk.public import *  # noqa: F403  # it lists what it shows
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _EXPORTS:
-        raise AttributeError(f"module 'tallystick' has no attribute {name!r}")
-    return getattr(import_module(_EXPORTS[name]), name)
+    # What is public is a class; the name of a module, in lower case, must not load the SDK.
+    if name[:1].isupper() or name == "__all__":
+        public = import_module("tallystick.sdk.public")
+        if name == "__all__" or name in public.__all__:
+            return getattr(public, name)
+    raise AttributeError(f"module 'tallystick' has no attribute {name!r}")
