@@ -175,7 +175,7 @@ class Reference(Generic[M_co]):
     model: type[M_co] = field(repr=False)
     id: str
     href: str
-    http: Http = field(repr=False)
+    http: Http = field(repr=False, compare=False)
 
     def __str__(self) -> str:
         return self.href

@@ -110,10 +110,10 @@ def resume(state: Mapping[str, Any]) -> LinkState:
 
 
 def complete(
-    state: LinkState, proof: Mapping[str, str], idempotency_key: str | None
+    state: LinkState, proof: Mapping[str, str], account: str | None, idempotency_key: str | None
 ) -> Flow[Reference[Exchange]]:
     """Make the exchange, from the proof that the page gave or from what the person shared at MX."""
-    given = proof or {"mx_available_connection_token": (yield from _shared(state))}
+    given = proof or {"mx_available_connection_token": (yield from _shared(state, account))}
     tokens: dict[str, Any] = dict(given)
     members = proof_members(**tokens)
     return (
@@ -123,7 +123,9 @@ def complete(
     )
 
 
-def wait(state: LinkState, idempotency_key: str | None) -> Flow[Reference[Exchange]]:
+def wait(
+    state: LinkState, account: str | None, idempotency_key: str | None
+) -> Flow[Reference[Exchange]]:
     """Look every two seconds until there is an exchange, or one can be made.
 
     It is there when your own page's handler made it, or the gateway did (Visa); at MX it can be
@@ -135,7 +137,7 @@ def wait(state: LinkState, idempotency_key: str | None) -> Flow[Reference[Exchan
             if each.id not in state["exchanges"] and _is_of(each, state):
                 return Reference(Exchange, each.id, each.href, each.http)
         if (yield from _new(state)):
-            return (yield from complete(state, {}, idempotency_key))
+            return (yield from complete(state, {}, account, idempotency_key))
         try:
             yield Pause(POLL_S)
         except APITimeoutError:
@@ -175,8 +177,11 @@ def _new(state: LinkState) -> Flow[list[AvailableConnection]]:
     return [each for each in now if each.name not in state["connections"]]
 
 
-def _shared(state: LinkState) -> Flow[str]:
-    """The token of the one account that is new. Raises LinkNotCompletedError, ArgumentError."""
+def _shared(state: LinkState, account: str | None) -> Flow[str]:
+    """The token of the account that is new, or of the new one with that name.
+
+    Raises LinkNotCompletedError, and ArgumentError when there is a choice to make.
+    """
     if state["partner_name"].casefold() != "mx":
         raise ArgumentError(
             f"{state['partner_name']} gives its proof to your page: pass it on to complete()"
@@ -184,11 +189,11 @@ def _shared(state: LinkState) -> Flow[str]:
     new = yield from _new(state)
     if not new:
         raise LinkNotCompletedError("the person has not shared an account yet")
-    if len(new) > 1:
-        raise ArgumentError(
-            f"{len(new)} accounts were shared: choose one by available_connection_token"
-        )
-    return new[0].available_connection_token
+    chosen = [each for each in new if account in (None, each.name)]
+    if len(chosen) != 1:
+        names = ", ".join(repr(each.name) for each in new)
+        raise ArgumentError(f"choose one of the shared accounts with account=…: {names}")
+    return chosen[0].available_connection_token
 
 
 # ── as the clients show it ────────────────────────────────────────────────────────────────────
@@ -241,20 +246,29 @@ class BankLink:
         *,
         public_token: str | None = None,
         token: str | None = None,
-        available_connection_token: str | None = None,
+        account: str | None = None,
         idempotency_key: str | None = None,
     ) -> LinkedExchange:
-        """Make the exchange: from Plaid's public token, Checkout's payment id, or at MX from what
-        was shared (without an argument, if it was one account).
-        """
-        proof = _proof(public_token, token, available_connection_token) or self._proof
-        return self._linked(self._runner.run(complete(self.state, proof, idempotency_key)))
+        """Make the exchange, from Plaid's public token or Checkout's payment id (`token`).
 
-    def wait(self, *, timeout: float = 300.0, idempotency_key: str | None = None) -> LinkedExchange:
+        At MX from what was shared: `account` names the one, if it was more than one.
+        """
+        proof = _proof(public_token, token) or self._proof
+        return self._linked(self._runner.run(complete(self.state, proof, account, idempotency_key)))
+
+    def wait(
+        self,
+        *,
+        timeout: float = 300.0,
+        account: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> LinkedExchange:
         """Wait until the person is done. Raises LinkNotCompletedError after `timeout` seconds."""
         if self._proof:
             return self.complete(idempotency_key=idempotency_key)
-        return self._linked(self._runner.run(wait(self.state, idempotency_key), timeout_s=timeout))
+        return self._linked(
+            self._runner.run(wait(self.state, account, idempotency_key), timeout_s=timeout)
+        )
 
     def simulate(self, **signs_in: Any) -> Mapping[str, Any]:
         """Finish the page without a browser (`user`, `password`, …); sandbox only."""
@@ -287,26 +301,30 @@ class AsyncBankLink:
         *,
         public_token: str | None = None,
         token: str | None = None,
-        available_connection_token: str | None = None,
+        account: str | None = None,
         idempotency_key: str | None = None,
     ) -> AsyncLinkedExchange:
-        """Make the exchange: from Plaid's public token, Checkout's payment id, or at MX from what
-        was shared (without an argument, if it was one account).
+        """Make the exchange, from Plaid's public token or Checkout's payment id (`token`).
+
+        At MX from what was shared: `account` names the one, if it was more than one.
         """
-        proof = _proof(public_token, token, available_connection_token) or self._proof
-        return self._linked(await self._runner.run(complete(self.state, proof, idempotency_key)))
+        proof = _proof(public_token, token) or self._proof
+        return self._linked(
+            await self._runner.run(complete(self.state, proof, account, idempotency_key))
+        )
 
     async def wait(
         self,
         *,
         timeout: float = 300.0,  # noqa: ASYNC109  # the same name as on the sync client
+        account: str | None = None,
         idempotency_key: str | None = None,
     ) -> AsyncLinkedExchange:
         """Wait until the person is done. Raises LinkNotCompletedError after `timeout` seconds."""
         if self._proof:
             return await self.complete(idempotency_key=idempotency_key)
         return self._linked(
-            await self._runner.run(wait(self.state, idempotency_key), timeout_s=timeout)
+            await self._runner.run(wait(self.state, account, idempotency_key), timeout_s=timeout)
         )
 
     async def simulate(self, **signs_in: Any) -> Mapping[str, Any]:
@@ -321,14 +339,8 @@ class AsyncBankLink:
         )
 
 
-def _proof(
-    public_token: str | None, token: str | None, available_connection_token: str | None
-) -> dict[str, str]:
-    found = {
-        "plaid_public_token": public_token,
-        "token": token,
-        "mx_available_connection_token": available_connection_token,
-    }
+def _proof(public_token: str | None, token: str | None) -> dict[str, str]:
+    found = {"plaid_public_token": public_token, "token": token}
     return {name: value for name, value in found.items() if value is not None}
 
 
