@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -87,21 +86,3 @@ class Recorder:
 
     def header(self, name: str) -> list[str | None]:
         return [each.headers.get(name) for each in self.sent]
-
-
-class Both:
-    """One script for both clients: what the async one returns is awaited here."""
-
-    def __init__(self, client: Client | AsyncClient) -> None:
-        self.client = client
-
-    def do(self, result: Any) -> Any:
-        return asyncio.run(_awaited(result)) if hasattr(result, "__await__") else result
-
-
-async def _awaited(result: Any) -> Any:
-    return await result
-
-
-def every(page: Any) -> Iterator[Any]:
-    yield from page
