@@ -167,6 +167,7 @@ class Customers(Facade):
     get_customer = get
     update_customer = update
     list = list_customers
+    list_and_search_customers = list_customers
 
 
 class AsyncCustomers(AsyncFacade):
@@ -205,3 +206,4 @@ class AsyncCustomers(AsyncFacade):
     get_customer = get
     update_customer = update
     list = list_customers
+    list_and_search_customers = list_customers

@@ -44,7 +44,7 @@ class FinicityReceipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     profile: int | None = None
     version: str | None = None
     receipt_version: str | None = None
-    products: Sequence[Mapping[str, Any]] = ()
+    products: Sequence[Mapping[str, Any]] | None = None
     timestamp: str | None = None
     more: Mapping[str, Any] = {}
 
