@@ -206,11 +206,13 @@ NAMES = ["Plaid", "MX", "Flinks", "Finicity", "Checkout.com"]
 
 def anything(request: httpx2.Request) -> httpx2.Response:
     """Good for every operation: all lists are there, and what is made has an address."""
-    partner = {"id": ID, "status": "active", "created": "", "_links": {}}
+    own = {"self": {"href": f"{BASE}/exchange-partners/{ID}"}}
+    partner = {"id": ID, "status": "active", "created": "", "_links": own}
     last = request.url.path.rpartition("/")[2]
     return answer(
         {
             **customer(),
+            "name": "Plaid",
             "_links": {
                 "self": {"href": f"{BASE}{request.url.path}"},
                 # Leads on once, and then round in a circle.

@@ -85,7 +85,7 @@ def start(
     customer_id = id_of(customer, Customer)
     found = yield from get_exchange_partner(partner)
     before = yield from list_exchanges(exchanges_of(customer_id))
-    shared = yield from _connections(customer_id, found.name)
+    shared = yield from _connections(customer_id, found.name or "")
     made = yield from create_customer_exchange_session(
         customer_id, found, redirect_url, None, idempotency_key
     )
@@ -93,7 +93,7 @@ def start(
     state = LinkState(
         customer=customer_id,
         partner=id_of(found, ExchangePartner),
-        partner_name=found.name,
+        partner_name=found.name or "",
         session=made.id,
         exchanges=[each.id for each in before.items],
         connections=[each.name for each in shared],
@@ -166,7 +166,7 @@ def _is_of(exchange: Exchange, state: LinkState) -> bool:
 
 def _connections(customer: str, partner_name: str) -> Flow[list[AvailableConnection]]:
     """Only MX has them."""
-    if (partner_name or "").casefold() != "mx":
+    if partner_name.casefold() != "mx":
         return []
     listed = yield from list_available_exchange_connections(available_connections_of(customer))
     return list(listed.items)
