@@ -13,8 +13,7 @@ one page, `Listed`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, ParamSpec, TypeAlias, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from tallystick.api.accounts import sdk as accounts
 from tallystick.api.available_connections import sdk as connections
@@ -32,22 +31,35 @@ from tallystick.sdk.client import AsyncClient, Client
 
 P = ParamSpec("P")
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Ok(Generic[T_co]):
-    value: T_co
-    ok: Literal[True] = True
+class Result(Generic[T]):
+    """A value or an error."""
 
+    def __init__(self, value: T | None = None, error: TallystickError | None = None) -> None:
+        self._value = value
+        self._error = error
 
-@dataclass(frozen=True, slots=True)
-class Failed:
-    error: TallystickError
-    ok: Literal[False] = False
+    @property
+    def ok(self) -> bool:
+        return self._error is None
 
+    @property
+    def value(self) -> T:
+        """Raises the error when there is one."""
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._value)
 
-Result: TypeAlias = Ok[T] | Failed
+    @property
+    def error(self) -> TallystickError:
+        """Raises AttributeError when there is none."""
+        if self._error is None:
+            raise AttributeError("there is no error: the operation succeeded")
+        return self._error
+
+    def __repr__(self) -> str:
+        return f"Result({self._value!r})" if self.ok else f"Result(error={self._error!r})"
 
 
 class Standalone(Generic[P, T]):
@@ -66,15 +78,15 @@ class Standalone(Generic[P, T]):
         if isinstance(client, AsyncClient):
             return self._later(client, *args, **kwargs)
         try:
-            return Ok(client.run(self.flow(*args, **kwargs)))
+            return Result(client.run(self.flow(*args, **kwargs)))
         except TallystickError as error:
-            return Failed(error)
+            return Result(error=error)
 
     async def _later(self, client: AsyncClient, *args: Any, **kwargs: Any) -> Result[T]:
         try:
-            return Ok(await client.run(self.flow(*args, **kwargs)))
+            return Result(await client.run(self.flow(*args, **kwargs)))
         except TallystickError as error:
-            return Failed(error)
+            return Result(error=error)
 
 
 def _paged(
