@@ -326,9 +326,9 @@ def page(model: type[M], call: Call, name: str | None = None) -> Flow[Listed[M]]
 
 
 def _next(call: Call, members: Mapping[str, Any]) -> Call | None:
-    """The same call with what the link `next` changes in the query; never another path.
+    """The same call with the `limit` and `offset` of the link `next`: never another path.
 
-    A `next` that leads to where we are is none.
+    None when there is no such link, or when it does not lead forward: pages must come to an end.
     """
     link = _links(members.get("_links")).get("next")
     if link is None:
@@ -337,10 +337,19 @@ def _next(call: Call, members: Mapping[str, Any]) -> Call | None:
         query = dict(parse_qsl(urlsplit(link.href).query))
     except ValueError:
         return None
-    changed: dict[str, str] = {name: query[name] for name in ("limit", "offset") if name in query}
-    following = replace(call, query={**call.query, **changed})
-    same = {name: str(call.query.get(name)) for name in changed} == changed
-    return None if same or not changed else following
+    offset = _whole(query.get("offset"))
+    if offset is None or offset <= (_whole(call.query.get("offset")) or 0):
+        return None
+    following: dict[str, str | int] = {"offset": offset}
+    limit = _whole(query.get("limit"))
+    if limit is not None:
+        following["limit"] = limit
+    return replace(call, query={**call.query, **following})
+
+
+def _whole(value: object) -> int | None:
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
 def mapped(flow: Flow[T], change: Callable[[T], U]) -> Flow[U]:

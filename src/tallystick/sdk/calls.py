@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from tallystick.errors import TallystickError
@@ -81,7 +82,7 @@ class Engine:
     ) -> Steps[T]:
         """Run a flow. `timeout_s` bounds all of it; `seen` gets every answer."""
         ends_at = self.ticks() + (self.options.timeout_s if timeout_s is None else timeout_s)
-        todo: Callable[[], Call | Pause] = lambda: next(flow)  # noqa: E731  # the first of three
+        todo: Callable[[], Call | Pause] = partial(next, flow)
         while True:
             try:
                 asked = todo()
@@ -91,11 +92,11 @@ class Engine:
             try:
                 answer = yield from self._one(asked, ends_at)
             except TallystickError as error:
-                todo = _bound(flow.throw, error)
+                todo = partial(flow.throw, error)
                 continue
             if seen is not None:
                 seen.append(answer)
-            todo = _bound(flow.send, answer)
+            todo = partial(flow.send, answer)
 
     def _one(self, asked: Call | Pause, ends_at: float) -> Steps[Answer]:
         if isinstance(asked, Pause):
@@ -181,10 +182,6 @@ class Engine:
             _Masked(received.body),
         )
         self.hooks.response(request, http)
-
-
-def _bound(ask: Callable[[Any], Call | Pause], value: object) -> Callable[[], Call | Pause]:
-    return lambda: ask(value)
 
 
 class _Masked:

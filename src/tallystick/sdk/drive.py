@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx2
@@ -42,18 +44,19 @@ class Driver:
         return self._drive(self.engine.steps(flow, timeout_s, seen))
 
     def _drive(self, steps: Steps[T]) -> T:
-        try:
-            effect = next(steps)
-            while True:
-                try:
-                    result = self._do(effect)
-                except TallystickError as error:
-                    effect = steps.throw(error)
-                else:
-                    effect = steps.send(result)
-        except StopIteration as done:
-            value: T = done.value
-            return value
+        step: Callable[[], Effect] = partial(next, steps)
+        while True:
+            try:
+                effect = step()
+            except StopIteration as done:
+                value: T = done.value
+                return value
+            try:
+                result = self._do(effect)
+            except TallystickError as error:
+                step = partial(steps.throw, error)
+            else:
+                step = partial(steps.send, result)
 
     def _do(self, effect: Effect) -> Any:
         match effect:
@@ -125,18 +128,19 @@ class AsyncDriver:
         return await self._drive(self.engine.steps(flow, timeout_s, seen))
 
     async def _drive(self, steps: Steps[T]) -> T:
-        try:
-            effect = next(steps)
-            while True:
-                try:
-                    result = await self._do(effect)
-                except TallystickError as error:
-                    effect = steps.throw(error)
-                else:
-                    effect = steps.send(result)
-        except StopIteration as done:
-            value: T = done.value
-            return value
+        step: Callable[[], Effect] = partial(next, steps)
+        while True:
+            try:
+                effect = step()
+            except StopIteration as done:
+                value: T = done.value
+                return value
+            try:
+                result = await self._do(effect)
+            except TallystickError as error:
+                step = partial(steps.throw, error)
+            else:
+                step = partial(steps.send, result)
 
     async def _do(self, effect: Effect) -> Any:
         match effect:
