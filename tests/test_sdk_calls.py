@@ -193,11 +193,12 @@ def test_an_old_token_serves_while_none_can_be_had():
         def unreachable(_n):
             raise httpx2.ConnectError("down")
 
-        server.tokens = unreachable
         ticks.now += 3_590
-        assert get_customer(client).id == ID
+        for outage in (unreachable, lambda _n: error(503, "ServerError")):
+            server.tokens = outage
+            assert get_customer(client).id == ID
         ticks.now += 20
-        with pytest.raises(APIConnectionError):
+        with pytest.raises(ServerError):
             get_customer(client)
 
 

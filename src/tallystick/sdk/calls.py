@@ -6,6 +6,7 @@ two drivers of `drive.py` do it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from tallystick.errors import TallystickError
 from tallystick.flow import Answer, Call, Flow, Http, Pause
-from tallystick.ids import Entropy, SystemEntropy, uuid4
+from tallystick.ids import Entropy, uuid4
 from tallystick.sdk.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -64,6 +65,15 @@ Effect: TypeAlias = Send | Sleep | NeedToken
 Steps: TypeAlias = Generator[Effect, Any, T]
 
 
+class SharedEntropy:
+    """The operating system's, asked each time: a client is shared between threads, and two calls
+    must never have the same key. (The server's own fetches blocks, for one thread.)
+    """
+
+    def bytes(self, count: int) -> bytes:
+        return os.urandom(count)
+
+
 @dataclass
 class Engine:
     """What all calls of a client share. `with_options` copies it with other `options`."""
@@ -74,7 +84,7 @@ class Engine:
     tokens: Tokens
     ticks: Ticks
     hooks: Hooks = field(default_factory=Hooks)
-    entropy: Entropy = field(default_factory=SystemEntropy)
+    entropy: Entropy = field(default_factory=SharedEntropy)
     remembered: dict[tuple[str, ...], Answer] = field(default_factory=dict)
 
     def steps(

@@ -2,6 +2,10 @@
 
 Both read the answer piece by piece and hold the deadline between pieces, and both let one caller at
 a time renew the token while the others go on with the old one for as long as it lives.
+
+The async deadline is exact. The sync one bounds every wait for the network by the time that is left
+when the request is sent: a server that trickles its answer can stretch that, as nothing in httpx2
+interrupts a thread.
 """
 
 from __future__ import annotations
@@ -17,11 +21,19 @@ import httpx2
 
 from tallystick.flow import Answer, Flow, ResponseShapeError
 from tallystick.sdk.calls import Effect, Engine, NeedToken, Received, Send, Sleep, Steps
-from tallystick.sdk.errors import APIConnectionError, APITimeoutError, TallystickError
+from tallystick.sdk.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    RateLimitError,
+    ServerError,
+    TallystickError,
+)
 
 T = TypeVar("T")
 
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
+# Failures to renew a token that the old one outlives.
+OUTAGE = (APIConnectionError, RateLimitError, ServerError)
 
 
 class Driver:
@@ -81,8 +93,8 @@ class Driver:
             raise APITimeoutError("no access token came in time")
         try:
             renewed = tokens.fresh(need.refused)
-            return renewed or self._drive(self.engine.renew(need.by))
-        except APIConnectionError:
+            return renewed or self._drive(self.engine.renew(_renew_by(self.engine, need, old)))
+        except OUTAGE:
             if old is None:
                 raise
             return old
@@ -160,15 +172,16 @@ class AsyncDriver:
         old = tokens.usable(need.refused)
         if old and self._renewing.locked():
             return old
+        by = _renew_by(self.engine, need, old)
         try:
             async with asyncio.timeout(max(_left(self.engine, need.by), 0.0)), self._renewing:
                 renewed = tokens.fresh(need.refused)
                 if renewed is None:
-                    renewed = await self._drive(self.engine.renew(need.by))
+                    renewed = await self._drive(self.engine.renew(by))
                 return renewed
         except TimeoutError as error:
             raise APITimeoutError("no access token came in time") from error
-        except APIConnectionError:
+        except OUTAGE:
             if old is None:
                 raise
             return old
@@ -199,6 +212,11 @@ class AsyncDriver:
 
 def _left(engine: Engine, by: float) -> float:
     return by - engine.ticks()
+
+
+def _renew_by(engine: Engine, need: NeedToken, old: str | None) -> float:
+    """With a token that still works, renewing may take half of the time that is left."""
+    return need.by if old is None else (engine.ticks() + need.by) / 2
 
 
 def _arguments(engine: Engine, send: Send, left_s: float) -> dict[str, Any]:

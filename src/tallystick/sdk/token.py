@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -70,12 +70,12 @@ class Tokens:
 def read(body: bytes) -> tuple[str, float]:
     """The token and its lifetime in seconds. Raises ResponseShapeError, which shows neither."""
     try:
-        members = msgspec.json.decode(body)
+        members = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        members = None
-    value = members.get("access_token") if isinstance(members, dict) else None
+        members = {}
+    value = members.get("access_token")
     # Anything but visible ASCII cannot stand in a header.
-    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not value:
+    if not isinstance(value, str) or not value or not (value.isascii() and value.isprintable()):
         raise ResponseShapeError("POST /token answered without an access token")
     expires_in = members.get("expires_in")
     if isinstance(expires_in, bool) or not isinstance(expires_in, int | float) or expires_in <= 0:
