@@ -91,7 +91,9 @@ def test_the_token_is_fetched_once_and_sent(both):
     assert asked.headers["authorization"].startswith("Basic ")
 
 
-@pytest.mark.parametrize("code", ["ExpiredAccessToken", "InvalidAccessToken", "expiredaccesstoken"])
+@pytest.mark.parametrize(
+    "code", ["ExpiredAccessToken", "InvalidAccessToken", "expiredaccesstoken", ""]
+)
 def test_a_refused_token_is_renewed_once(both, code):
     server = Recorder(error(401, code), answer(customer()))
     assert both(server, get_customer).id == ID
@@ -300,7 +302,7 @@ def test_reading_has_no_key(both):
     assert server.header("idempotency-key") == [None]
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 501])
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 409, 501])
 def test_what_will_not_pass_is_not_tried_again(both, status):
     server = Recorder(error(status, "Whatever"))
     with pytest.raises(APIError) as caught:

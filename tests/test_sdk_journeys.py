@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tallystick import AsyncClient, Client, InvalidExchangeTokenError, ValidationError
@@ -170,3 +172,14 @@ def test_a_repeated_key_makes_one_customer(credentials):
         again = client.customers.create(**ADA, idempotency_key="order-7")
         assert first == again
         assert client.customers.list().total == 1
+
+
+def test_threads_share_a_client(credentials):
+    """Each creation is its own: had two the same key, one would be a repetition of the other."""
+    with Client(**credentials) as client, ThreadPoolExecutor(8) as threads:
+        made = threads.map(
+            lambda n: client.customers.create(**{**ADA, "email": f"ada{n}@example.com"}).id,
+            range(40),
+        )
+        assert len(set(made)) == 40
+        assert client.customers.list().total == 40

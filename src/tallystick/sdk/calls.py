@@ -18,6 +18,7 @@ from tallystick.ids import Entropy, uuid4
 from tallystick.sdk.errors import (
     APIConnectionError,
     APITimeoutError,
+    AuthenticationError,
     ExpiredAccessTokenError,
     InvalidAccessTokenError,
     error_of,
@@ -133,8 +134,8 @@ class Engine:
             try:
                 signed = request.signed(token)
                 received, retries = yield from self.sent(signed, by)
-            except (ExpiredAccessTokenError, InvalidAccessTokenError):
-                if renewed or self.credentials.bearer is not None:
+            except AuthenticationError as error:
+                if renewed or self.credentials.bearer is not None or not _stale(error):
                     raise
                 renewed = True
                 token = yield NeedToken(by, refused=token)
@@ -192,6 +193,11 @@ class Engine:
             _Masked(received.body),
         )
         self.hooks.response(request, http)
+
+
+def _stale(error: AuthenticationError) -> bool:
+    """A new token may help. Of a 401 without a code nobody knows, so it is tried."""
+    return isinstance(error, ExpiredAccessTokenError | InvalidAccessTokenError) or not error.code
 
 
 class _Masked:

@@ -182,7 +182,7 @@ class Client(Resources):
         """The same operations, each returning a `RawResponse` with headers and body."""
         return Resources(_Raw(self._driver), self)
 
-    def get(self, address: Address, *, params: Query | None = None) -> RawResponse[Any]:
+    def get(self, address: Address, *, params: Query | None = None) -> RawResponse[bytes]:
         """GET any address of the API."""
         return self.run(direct("GET", self.base_url, address, params))
 
@@ -192,12 +192,12 @@ class Client(Resources):
         body: Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
-    ) -> RawResponse[Any]:
+    ) -> RawResponse[bytes]:
         """POST to any address of the API."""
         flow = direct("POST", self.base_url, address, None, body, idempotency_key)
         return self.run(flow)
 
-    def delete(self, address: Address) -> RawResponse[Any]:
+    def delete(self, address: Address) -> RawResponse[bytes]:
         """DELETE any address of the API."""
         return self.run(direct("DELETE", self.base_url, address))
 
@@ -320,7 +320,7 @@ class AsyncClient(AsyncResources):
         """The same operations, each returning a `RawResponse` with headers and body."""
         return AsyncResources(_AsyncRaw(self._driver), self)
 
-    async def get(self, address: Address, *, params: Query | None = None) -> RawResponse[Any]:
+    async def get(self, address: Address, *, params: Query | None = None) -> RawResponse[bytes]:
         """GET any address of the API."""
         return await self.run(direct("GET", self.base_url, address, params))
 
@@ -330,12 +330,12 @@ class AsyncClient(AsyncResources):
         body: Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
-    ) -> RawResponse[Any]:
+    ) -> RawResponse[bytes]:
         """POST to any address of the API."""
         flow = direct("POST", self.base_url, address, None, body, idempotency_key)
         return await self.run(flow)
 
-    async def delete(self, address: Address) -> RawResponse[Any]:
+    async def delete(self, address: Address) -> RawResponse[bytes]:
         """DELETE any address of the API."""
         return await self.run(direct("DELETE", self.base_url, address))
 

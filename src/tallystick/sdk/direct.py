@@ -19,7 +19,7 @@ def direct(
     params: Query | None = None,
     body: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
-) -> Flow[RawResponse[Any]]:
+) -> Flow[RawResponse[bytes]]:
     """`address` is a path, a link, or what has one. Only its path and query count: the request goes
     to the client's own server, and so does the token.
     """
@@ -33,7 +33,6 @@ def direct(
     return _ask(Call(method, steps, query, body=body, idempotency_key=idempotency_key))
 
 
-def _ask(call: Call) -> Flow[RawResponse[Any]]:
+def _ask(call: Call) -> Flow[RawResponse[bytes]]:
     answer = yield call
-    found: RawResponse[Any] = RawResponse(answer.http, answer.body, None)
-    return found
+    return RawResponse(answer.http, answer.body, answer.body)

@@ -209,8 +209,6 @@ class LinkedExchange(Created[Exchange]):
         """The last step: a verified funding source of the customer."""
         return self.runner.run(fund(self.state, self.id, name, type))
 
-    __str__ = Created.__str__
-
 
 @dataclass(frozen=True, slots=True)
 class AsyncLinkedExchange(AsyncCreated[Exchange]):
@@ -221,8 +219,6 @@ class AsyncLinkedExchange(AsyncCreated[Exchange]):
     async def create_funding_source(self, *, name: str, type: Kind) -> FundingSource:  # noqa: A002  # the wire's word
         """The last step: a verified funding source of the customer."""
         return await self.runner.run(fund(self.state, self.id, name, type))
-
-    __str__ = AsyncCreated.__str__
 
 
 class BankLink:

@@ -33,9 +33,6 @@ class Created(Reference[M]):
     def fetch(self) -> M:
         return self.runner.run(fetch(self.model, self.model.COLLECTION, self.id))
 
-    def __str__(self) -> str:
-        return self.href
-
 
 @dataclass(frozen=True, slots=True)
 class AsyncCreated(Reference[M]):
@@ -45,9 +42,6 @@ class AsyncCreated(Reference[M]):
 
     async def fetch(self) -> M:
         return await self.runner.run(fetch(self.model, self.model.COLLECTION, self.id))
-
-    def __str__(self) -> str:
-        return self.href
 
 
 class Page(Generic[T]):

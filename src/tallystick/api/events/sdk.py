@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, overload
 
 from tallystick.api.accounts.sdk import Account
@@ -38,7 +39,7 @@ class Event(wire.Event, Resource, frozen=True):
     @overload
     def resource(self, client: Runs) -> Resource: ...
     @overload
-    def resource(self, client: RunsAsync) -> Any: ...
+    def resource(self, client: RunsAsync) -> Awaitable[Resource]: ...
     def resource(self, client: Runs | RunsAsync) -> Any:
         """What the event is about, as it is now; to be awaited with an async client.
 

@@ -93,17 +93,17 @@ def proof_members(
 def create_customer_exchange(
     customer: Ref[Customer],
     exchange_partner: Ref[ExchangePartner],
-    proof: Mapping[str, Any],
+    proof: Proof | Mapping[str, Any],
     idempotency_key: str | None = None,
 ) -> Flow[Reference[Exchange]]:
-    """`proof` is what `proof_members` returns."""
+    """`proof` is a partner's, or the member that carries it: `{"token": …}`."""
     path = ("customers", id_of(customer, Customer), wire.COLLECTION)
     return (yield from _create(path, exchange_partner, proof, idempotency_key))
 
 
 def create_account_exchange(
     exchange_partner: Ref[ExchangePartner],
-    proof: Mapping[str, Any],
+    proof: Proof | Mapping[str, Any],
     idempotency_key: str | None = None,
 ) -> Flow[Reference[Exchange]]:
     """For the main account, which takes a token or a receipt (contract 5.4)."""
@@ -113,12 +113,13 @@ def create_account_exchange(
 def _create(
     path: tuple[str, ...],
     exchange_partner: Ref[ExchangePartner],
-    proof: Mapping[str, Any],
+    proof: Proof | Mapping[str, Any],
     idempotency_key: str | None,
 ) -> Flow[Reference[Exchange]]:
+    body = proof_members(proof=proof) if isinstance(proof, Proof) else proof
     partner_id = yield from partner_id_of(exchange_partner)
     links = {wire.REL_PARTNER: ("exchange-partners", partner_id)}
-    call = Call("POST", path, links=links, body=proof, idempotency_key=idempotency_key)
+    call = Call("POST", path, links=links, body=body, idempotency_key=idempotency_key)
     return (yield from create(Exchange, call))
 
 
