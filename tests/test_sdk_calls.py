@@ -371,6 +371,10 @@ def test_waits_grow_and_differ():
         assert all(longest / 2 <= each <= longest for each in waits)
     assert config.wait_s(failure, 3) is None
     assert RetryConfig(connection_errors=False).wait_s(failure, 1) is None
+    assert RetryConfig(10**6, 1, 100, 7).wait_s(failure, 10**6) <= 7
+    for wrong in ({"max_retries": -1}, {"factor": 0.5}, {"initial_s": float("nan")}):
+        with pytest.raises(ConfigurationError):
+            RetryConfig(**wrong)
 
 
 # ── deadlines ─────────────────────────────────────────────────────────────────────────────────
@@ -506,6 +510,13 @@ def test_an_address_of_the_environment_is_used(monkeypatch):
     with Client() as client:
         assert client.base_url == "https://links.internal"
         assert repr(client) == "Client('https://links.internal')"
+
+
+def test_credentials_without_encryption_are_warned_about(caplog):
+    with Client(base_url="http://links.internal", key="k", secret="s3cret"):
+        pass
+    assert "without encryption" in caplog.text
+    assert "s3cret" not in caplog.text
 
 
 def test_production_must_be_named():

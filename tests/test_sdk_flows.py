@@ -159,6 +159,7 @@ def test_what_is_unknown_is_kept_and_what_is_missing_is_none():
     assert found.link("bad") is None
     assert found.http.request_id == "req-1"
     assert repr(found) == f"Customer(id='{ID}', status='brand-new')"
+    assert isinstance(hash(found), int)
 
 
 def test_strict_makes_drift_an_error():

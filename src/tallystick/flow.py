@@ -157,6 +157,9 @@ class Resource(msgspec.Struct, frozen=True, dict=True):
         links = getattr(self, "links", None) or {}
         return links[rel].href if rel in links else None
 
+    def __hash__(self) -> int:
+        return hash((type(self), getattr(self, "id", None)))
+
     def __repr__(self) -> str:
         """Which one it is, and nothing about the person behind it."""
         told = {name: getattr(self, name, None) for name in ("id", "status")}
@@ -253,14 +256,11 @@ def _shape(answer: Answer, members: Mapping[str, Any], model: type[M]) -> M:
     except msgspec.ValidationError as error:
         if answer.strict:
             raise ResponseShapeError(f"{model.__name__}: {error}") from None
-        found = model(**{each.name: _member(each, members) for each in _fields(model)})
+        fields = msgspec.structs.fields(model)
+        found = model(**{each.name: _member(each, members) for each in fields})
     # Past the lock on frozen structs: what is not a member of the resource is not in its fields.
     vars(found).update(http=answer.http, raw=members)
     return found
-
-
-def _fields(model: type[Resource]) -> Sequence[Any]:
-    return msgspec.structs.fields(model)
 
 
 def _member(spec: Any, members: Mapping[str, Any]) -> Any:
@@ -270,14 +270,15 @@ def _member(spec: Any, members: Mapping[str, Any]) -> Any:
         except msgspec.ValidationError:
             pass
     if spec.encode_name == "_links":
-        return _links(members.get("_links"))
+        return links_in(members)
     return None if spec.required else spec.default
 
 
-def _links(value: object) -> dict[str, Link]:
-    """Those links that are readable."""
+def links_in(members: Mapping[str, Any]) -> dict[str, Link]:
+    """Those of its `_links` that are readable."""
+    links = members.get("_links")
     found = {}
-    for rel, link in (value if isinstance(value, dict) else {}).items():
+    for rel, link in (links if isinstance(links, dict) else {}).items():
         try:
             found[rel] = msgspec.convert(link, Link)
         except msgspec.ValidationError:
@@ -330,7 +331,7 @@ def _next(call: Call, members: Mapping[str, Any]) -> Call | None:
 
     None when there is no such link, or when it does not lead forward: pages must come to an end.
     """
-    link = _links(members.get("_links")).get("next")
+    link = links_in(members).get("next")
     if link is None:
         return None
     try:

@@ -27,13 +27,14 @@ from tallystick.sdk.options import (
     Options,
     Retried,
     credentials,
+    is_local,
     server_url,
 )
 from tallystick.sdk.requests import Outgoing
 from tallystick.sdk.results import RawResponse
 from tallystick.sdk.retries import RetryConfig
 from tallystick.sdk.token import Tokens
-from tallystick.sdk.wirelog import switch_on
+from tallystick.sdk.wirelog import LOG, switch_on
 
 T = TypeVar("T")
 
@@ -50,6 +51,8 @@ def _engine(
     switch_on()
     url = server_url(environment, base_url)
     who = credentials(url, key, secret, bearer_auth)
+    if url.startswith("http://") and not is_local(url):
+        LOG.warning("the credentials travel to %s without encryption: use https", url)
     return Engine(url, who, options, Tokens(time.monotonic), time.monotonic, hooks)
 
 

@@ -36,7 +36,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from tallystick.errors import ConfigurationError, FieldError, TallystickError
-from tallystick.flow import ArgumentError, Http, ResponseShapeError
+from tallystick.flow import ArgumentError, Http, ResponseShapeError, links_in
 from tallystick.hal import Link
 
 __all__ = [
@@ -117,7 +117,7 @@ class APIError(TallystickError):
         self.code = _text(members, "code") or _text(members, "error")
         self.message = _text(members, "message") or _text(members, "error_description")
         self.errors: Sequence[FieldError] = _field_errors(members)
-        self.links: Mapping[str, Link] = _links(members)
+        self.links: Mapping[str, Link] = links_in(members)
         super().__init__(self._told())
 
     @property
@@ -318,14 +318,3 @@ def _field_errors(members: Mapping[str, Any]) -> Sequence[FieldError]:
         for each in (listed if isinstance(listed, list) else ())
         if isinstance(each, dict)
     )
-
-
-def _links(members: Mapping[str, Any]) -> Mapping[str, Link]:
-    links = members.get("_links")
-    found = {}
-    for rel, link in (links if isinstance(links, dict) else {}).items():
-        try:
-            found[rel] = msgspec.convert(link, Link)
-        except msgspec.ValidationError:
-            continue
-    return found

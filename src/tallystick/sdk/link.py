@@ -59,7 +59,9 @@ CONTROL = ("_tallystick", "control", "sessions")
 class LinkState(TypedDict):
     """Safe as JSON: ids, and the names of what was there before.
 
-    `exchanges` and `connections` existed already, so whatever is new came from this session.
+    `exchanges` and `connections` existed already; what is new is taken to come of this session. The
+    API itself does not say which session an exchange came of, so a customer should link one account
+    at a time.
     """
 
     customer: str
@@ -95,8 +97,8 @@ def start(
         partner=id_of(found, ExchangePartner),
         partner_name=found.name or "",
         session=made.id,
-        exchanges=[each.id for each in before.items],
-        connections=[each.name for each in shared],
+        exchanges=[each.id for each in before.items if each.id],
+        connections=[each.name for each in shared if each.name],
     )
     return Started(state, session)
 

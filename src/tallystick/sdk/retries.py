@@ -9,7 +9,12 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from tallystick.clock import SystemClock
-from tallystick.sdk.errors import APIConnectionError, APIError, TallystickError
+from tallystick.sdk.errors import (
+    APIConnectionError,
+    APIError,
+    ConfigurationError,
+    TallystickError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,13 @@ class RetryConfig:
     statuses: frozenset[int] = frozenset({408, 429, 500, 502, 503, 504})
     connection_errors: bool = True
 
+    def __post_init__(self) -> None:
+        times = (self.initial_s, self.longest_s)
+        if self.max_retries < 0 or not all(0 <= each <= 86_400 for each in times):
+            raise ConfigurationError("retries and their waits are not negative, and end in a day")
+        if not 1 <= self.factor <= 100:
+            raise ConfigurationError("each wait is 1 to 100 times the one before")
+
     def wait_s(self, failure: TallystickError, tried: int) -> float | None:
         """Seconds to wait before try `tried` (the first retry is 1), or None to give up.
 
@@ -36,7 +48,7 @@ class RetryConfig:
         """
         if tried > self.max_retries or not self._worth(failure, tried):
             return None
-        wait_s = min(self.initial_s * self.factor ** (tried - 1), self.longest_s)
+        wait_s = min(self.initial_s * self.factor ** min(tried - 1, 60), self.longest_s)
         wait_s *= random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, guards nothing
         asked = failure.retry_after_s if isinstance(failure, APIError) else None
         return max(wait_s, asked or 0.0)
