@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx2
 import pytest
 
 from tallystick import AsyncClient, Client, InvalidExchangeTokenError, ValidationError
+from tallystick.clock import HOUR_MS
 from tallystick.partners import registry
 
-from .gateway import Served
+from .gateway import BASE, InProcess, Served
 
 PARTNERS = [each.key for each in registry.manifests() if each.key in ("plaid", "mx")]
 TOPICS = ["customer_funding_source_verified", "customer_funding_source_added", "customer_created"]
@@ -126,6 +128,8 @@ def test_a_link_goes_on_in_another_request(server, credentials):
         done = server.complete(link.state["session"])
         resumed = client.resume_link(dict(link.state))
         exchange = resumed.complete(public_token=done["publicToken"])
+        # A form that is sent twice makes one exchange.
+        assert resumed.complete(public_token=done["publicToken"]) == exchange
         # Whoever waits elsewhere sees it too.
         assert client.resume_link(dict(link.state)).wait(timeout=5).id == exchange.id
 
@@ -183,3 +187,35 @@ def test_threads_share_a_client(credentials):
         )
         assert len(set(made)) == 40
         assert client.customers.list().total == 40
+
+
+@pytest.mark.anyio
+async def test_a_token_that_expired_is_renewed(gateway: InProcess):
+    """The gateway's clock is ahead of the client's: the 401 tells it."""
+    made = await gateway.client().post("/_tallystick/control/applications", json={})
+    async with AsyncClient(
+        base_url=BASE,
+        key=made.json()["client_id"],
+        secret=made.json()["client_secret"],
+        transport=httpx2.ASGITransport(app=gateway.process),
+    ) as client:
+        customer = await client.customers.create(**ADA)
+        gateway.clock.advance(2 * HOUR_MS)
+        found = await customer.fetch()
+        assert (found.first_name, found.http.retries) == ("Ada", 0)
+
+
+def test_what_the_gateway_answers_is_what_the_models_say(credentials):
+    """`strict` raises when a member is missing or of another type."""
+    with Client(**credentials, strict=True) as client:
+        customer = client.customers.create(**ADA).fetch()
+        assert not customer.unknown
+        root = client.root()
+        account = client.accounts.get(root.link("account") or "")
+        partners = list(client.exchange_partners.list())
+        events = list(client.events.list())
+        exchanges = client.exchanges.list_customer_exchanges(customer)
+        sources = client.funding_sources.list_account_funding_sources(account)
+        assert (len(events), exchanges.total, sources.total) == (1, 0, 0)
+        for each in (root, account, *partners, *events):
+            assert not each.unknown

@@ -347,6 +347,26 @@ def test_the_names_of_the_exchange_domain_are_those_of_the_spec():
         assert any(each.endswith(f"_{operation}") for each in standalone), operation
 
 
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        (f"{BASE}/a/b?x=1", "/a/b?x=1"),
+        ("a/b", "/a/b"),
+        ("/a%2Fb", "/a%2Fb"),
+        ("https://evil.example/a", "/a"),
+        (f"{BASE}1/a", "/a"),
+        ("", "/"),
+        (BASE, "/"),
+    ],
+)
+def test_any_address_is_asked_of_our_own_server(address, path):
+    recorder = Recorder(anything)
+    with recorder.client() as client:
+        assert client.get(address).json()["id"] == ID
+        assert client.get(client.customers.get(ID)).status_code == 200
+    assert str(recorder.sent[0].url) == BASE + path
+
+
 def test_a_function_returns_instead_of_raising():
     recorder = Recorder(anything)
     create = functions.exchange_sessions_create_customer_exchange_session

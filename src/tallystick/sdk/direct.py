@@ -24,8 +24,9 @@ def direct(
     to the client's own server, and so does the token.
     """
     href = address if isinstance(address, str) else address.href
+    below = href.removeprefix(base_url)
     try:
-        parts = urlsplit(href.removeprefix(base_url))
+        parts = urlsplit(below if below[:1] in ("", "/", "?") else href)
     except ValueError:
         raise ArgumentError("this is not an address") from None
     steps = tuple(unquote(step) for step in parts.path.strip("/").split("/") if step)

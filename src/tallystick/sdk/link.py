@@ -6,6 +6,7 @@ the exchange. `state` is all that has to survive between two web requests; it ho
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
@@ -114,15 +115,15 @@ def resume(state: Mapping[str, Any]) -> LinkState:
 def complete(
     state: LinkState, proof: Mapping[str, str], account: str | None, idempotency_key: str | None
 ) -> Flow[Reference[Exchange]]:
-    """Make the exchange, from the proof that the page gave or from what the person shared at MX."""
+    """Make the exchange, from the proof that the page gave or from what the person shared at MX.
+
+    The same proof has the same idempotency key: a page that is sent twice makes one exchange.
+    """
     given = proof or {"mx_available_connection_token": (yield from _shared(state, account))}
     tokens: dict[str, Any] = dict(given)
     members = proof_members(**tokens)
-    return (
-        yield from create_customer_exchange(
-            state["customer"], state["partner"], members, idempotency_key
-        )
-    )
+    key = idempotency_key or _key(state["session"], *given.values())
+    return (yield from create_customer_exchange(state["customer"], state["partner"], members, key))
 
 
 def wait(
@@ -159,6 +160,10 @@ def fund(state: LinkState, exchange: Ref[Exchange], name: str, kind: str) -> Flo
         state["customer"], exchange=exchange, type=kind, name=name
     )
     return (yield from get_funding_source(made))
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
 def _is_of(exchange: Exchange, state: LinkState) -> bool:
