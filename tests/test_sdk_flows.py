@@ -29,6 +29,7 @@ from tallystick.flow import Answer, Http, id_of, read
 from tallystick.sdk import errors, link
 from tallystick.sdk.errors import error_of
 from tallystick.sdk.webhooks import Webhook
+from tallystick.sdk.wirelog import masked
 
 from .sdk_world import BASE, CUSTOMER, ID, Recorder, answer, customer
 from .test_sdk_twins import CALLS
@@ -225,6 +226,15 @@ def test_a_state_is_one_or_is_refused(state):
         except ArgumentError:
             return
     assert set(state) >= set(link.LinkState.__annotations__)
+
+
+@given(BODY, st.text(min_size=12, max_size=20))
+def test_the_log_masks_whatever_it_is_given(body, secret):
+    assert isinstance(masked(body), str)
+    for hidden in (secret, [secret], {"a": {"b": [secret]}}, [[[[[[[[secret]]]]]]]]):
+        text = masked(msgspec.json.encode({"anything": hidden, "status": "active"}))
+        assert json.dumps(secret, ensure_ascii=False)[1:-1] not in text
+        assert '"status":"active"' in text
 
 
 # ── errors ────────────────────────────────────────────────────────────────────────────────────

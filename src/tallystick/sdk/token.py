@@ -30,6 +30,9 @@ class Token:
     early_at: float
     ends_at: float
 
+    def unless(self, refused: str | None) -> str | None:
+        return None if self.value == refused else self.value
+
 
 class Ticks(Protocol):
     """A monotonic clock in seconds."""
@@ -46,17 +49,13 @@ class Tokens:
 
     def fresh(self, refused: str | None = None) -> str | None:
         """The token, unless it is to be renewed or is the one that the server just refused."""
-        return self._until("early_at", refused)
+        held = self._held
+        return None if held is None or self._ticks() >= held.early_at else held.unless(refused)
 
     def usable(self, refused: str | None = None) -> str | None:
         """The token while it lives: good enough for others while one caller renews it."""
-        return self._until("ends_at", refused)
-
-    def _until(self, end: str, refused: str | None) -> str | None:
         held = self._held
-        if held is None or held.value == refused or self._ticks() >= getattr(held, end):
-            return None
-        return held.value
+        return None if held is None or self._ticks() >= held.ends_at else held.unless(refused)
 
     def keep(self, body: bytes, asked_at: float) -> str:
         """Hold the token in an answer of POST /token, counted from when it was asked for."""

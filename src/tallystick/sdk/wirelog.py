@@ -20,6 +20,7 @@ SHOWN = frozenset(
 MASK = "«…»"
 DEPTH_MAX = 6
 ITEMS_MAX = 5
+SHOWN_CHARS_MAX = 4_000
 
 
 def switch_on(environ: Mapping[str, str] = os.environ) -> None:
@@ -44,7 +45,7 @@ def masked(body: bytes) -> str:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return f"{len(body)} bytes"
-    return msgspec.json.encode(_masked(value, "", 0)).decode()
+    return msgspec.json.encode(_masked(value, "", 0)).decode()[:SHOWN_CHARS_MAX]
 
 
 def _masked(value: Any, name: str, depth: int) -> Any:
