@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, get_overloads
 
 import httpx2
+import msgspec
 import pytest
 import yaml
 
-from tallystick import AsyncClient, Client, FinicityReceipt
+from tallystick import ArgumentError, AsyncClient, Client, FinicityReceipt
 from tallystick.api import routes
+from tallystick.api.exchanges import sdk as exchanges
 from tallystick.clock import VirtualClock
 from tallystick.partners.contract import Proof
 from tallystick.sdk import functions, link, results
@@ -281,6 +283,31 @@ def test_every_operation_is_in_the_script():
         methods = {id(f): n for n, f in surface(type(facade)).items() if f.__name__ == n}
         for name in methods.values():
             assert f"{attribute}.{name}" in written or name in ("verify", "unwrap"), name
+
+
+class Product(msgspec.Struct, rename="camel"):
+    product: str
+    account_id: str | None = None
+
+
+class ReceiptProof(Proof, frozen=True):
+    member = "finicity"
+    receipt_id: str
+    customer_id: str | None = None
+    products: list[Product] | None = None
+
+
+def test_a_partner_s_own_proof_is_sent_without_what_it_has_not():
+    """Contract 2.3: absent, never null."""
+    proof = ReceiptProof("cr_1", products=[Product("moneyTransferDetails")])
+    assert exchanges.proof_members(proof=proof) == {
+        "finicity": {"receiptId": "cr_1", "products": [{"product": "moneyTransferDetails"}]}
+    }
+    for wrong in ({}, {"token": "t", "plaid_public_token": "p"}):
+        with pytest.raises(ArgumentError):
+            exchanges.proof_members(**wrong)
+    with pytest.raises(TypeError):
+        exchanges.proof_members(akoya="t")
 
 
 def body_of(name: str) -> Any:

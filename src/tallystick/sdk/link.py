@@ -33,6 +33,7 @@ from tallystick.api.exchanges.sdk import (
     proof_members,
 )
 from tallystick.api.funding_sources.sdk import (
+    CardDetails,
     FundingSource,
     create_customer_funding_source,
     get_funding_source,
@@ -155,9 +156,15 @@ def simulate(state: LinkState, signs_in: Mapping[str, Any]) -> Flow[Mapping[str,
     return answer.members()
 
 
-def fund(state: LinkState, exchange: Ref[Exchange], name: str, kind: str) -> Flow[FundingSource]:
+def fund(
+    state: LinkState,
+    exchange: Ref[Exchange],
+    name: str,
+    kind: Kind | None,
+    card_details: CardDetails | None,
+) -> Flow[FundingSource]:
     made = yield from create_customer_funding_source(
-        state["customer"], exchange=exchange, type=kind, name=name
+        state["customer"], exchange=exchange, type=kind, name=name, card_details=card_details
     )
     return (yield from get_funding_source(made))
 
@@ -212,9 +219,15 @@ class LinkedExchange(Created[Exchange]):
 
     state: LinkState
 
-    def create_funding_source(self, *, name: str, type: Kind) -> FundingSource:  # noqa: A002  # the wire's word
-        """The last step: a verified funding source of the customer."""
-        return self.runner.run(fund(self.state, self.id, name, type))
+    def create_funding_source(
+        self,
+        *,
+        name: str,
+        type: Kind | None = None,  # noqa: A002  # the wire's word, shortened
+        card_details: CardDetails | None = None,
+    ) -> FundingSource:
+        """The last step: a bank account needs its `type`, a card its holder's `card_details`."""
+        return self.runner.run(fund(self.state, self.id, name, type, card_details))
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +236,15 @@ class AsyncLinkedExchange(AsyncCreated[Exchange]):
 
     state: LinkState
 
-    async def create_funding_source(self, *, name: str, type: Kind) -> FundingSource:  # noqa: A002  # the wire's word
-        """The last step: a verified funding source of the customer."""
-        return await self.runner.run(fund(self.state, self.id, name, type))
+    async def create_funding_source(
+        self,
+        *,
+        name: str,
+        type: Kind | None = None,  # noqa: A002  # the wire's word, shortened
+        card_details: CardDetails | None = None,
+    ) -> FundingSource:
+        """The last step: a bank account needs its `type`, a card its holder's `card_details`."""
+        return await self.runner.run(fund(self.state, self.id, name, type, card_details))
 
 
 class BankLink:
@@ -348,6 +367,8 @@ def _proof(public_token: str | None, token: str | None) -> dict[str, str]:
 
 
 def _simulated(done: Mapping[str, Any]) -> dict[str, str]:
-    """The proof that the page would have been given."""
-    token = done.get("publicToken")
-    return {"plaid_public_token": token} if isinstance(token, str) else {}
+    """The proof that the page would have been given, if the partner gives it one."""
+    keywords = {"publicToken": "plaid_public_token", "token": "token"}
+    return {
+        keyword: done[name] for name, keyword in keywords.items() if isinstance(done.get(name), str)
+    }

@@ -83,11 +83,18 @@ def proof_members(
         receipt = finicity.members() if isinstance(finicity, FinicityReceipt) else finicity
         found.append({"finicity": receipt})
     if proof is not None:
-        members = msgspec.to_builtins(proof)
+        members = _present(msgspec.to_builtins(proof))
         found.append(members if proof.member == "token" else {proof.member: members})
     if len(found) != 1:
         raise ArgumentError("give exactly one proof")
     return found[0]
+
+
+def _present(value: Any) -> Any:
+    """`value` without members that are None, at every depth."""
+    if isinstance(value, dict):
+        return {name: _present(each) for name, each in value.items() if each is not None}
+    return [_present(each) for each in value] if isinstance(value, list) else value
 
 
 def create_customer_exchange(

@@ -33,7 +33,7 @@ Amount = wire.Amount
 
 
 class FundingSource(wire.FundingSource, Resource, frozen=True):
-    """`type`, `status` and `channels` are open; a card's details are in `unknown`."""
+    """`type`, `status` and `channels` are open."""
 
     COLLECTION = wire.COLLECTION
 
