@@ -26,7 +26,7 @@ from tallystick import (
 )
 from tallystick.errors import ApiError
 from tallystick.flow import Answer, Http, id_of, read
-from tallystick.sdk import errors, link
+from tallystick.sdk import errors, linking
 from tallystick.sdk.errors import error_of
 from tallystick.sdk.webhooks import Webhook
 from tallystick.sdk.wirelog import masked
@@ -218,14 +218,14 @@ def test_a_list_that_leads_in_a_circle_ends():
 
 
 @settings(deadline=None)
-@given(JSON | st.dictionaries(st.sampled_from([*link.LinkState.__annotations__]), JSON))
+@given(JSON | st.dictionaries(st.sampled_from([*linking.LinkState.__annotations__]), JSON))
 def test_a_state_is_one_or_is_refused(state):
     with Client() as client:
         try:
             client.resume_link(state)
         except ArgumentError:
             return
-    assert set(state) >= set(link.LinkState.__annotations__)
+    assert set(state) >= set(linking.LinkState.__annotations__)
 
 
 @given(BODY, st.text(min_size=12, max_size=20))

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tallystick import AsyncClient, Client
+from tallystick import AsyncClient, Client, LinkNotCompletedError, ServerError
 from tallystick.flow import Http, Reference
+from tallystick.sdk import linking
 from tallystick.sdk.results import Created
 
 from . import usages
@@ -153,6 +154,25 @@ def test_the_whole_thing_waits_for_the_exchange():
     with Recorder(server).client() as client:
         usages.usage_07_the_whole_thing(client, ID)
     assert len(seen) == 2
+
+
+def test_waiting_outlasts_an_outage_and_says_what_it_was(monkeypatch):
+    monkeypatch.setattr(linking, "POLL_S", 0.01)
+    down = []
+
+    def server(request):
+        if request.method == "GET" and request.url.path == f"/customers/{ID}/exchanges":
+            down.append(request)
+            if len(down) > 1:
+                return error(503, "ServerError")
+        return anything(request)
+
+    with Recorder(server).client(max_retries=0) as client:
+        waiting = client.link_bank_account(ID, partner="plaid")
+        with pytest.raises(LinkNotCompletedError) as caught:
+            waiting.wait(timeout=0.2)
+    assert isinstance(caught.value.__cause__, ServerError)
+    assert len(down) > 3
 
 
 def test_re_authentication():

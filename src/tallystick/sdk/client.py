@@ -15,7 +15,7 @@ from tallystick.api.exchange_partners.sdk import ExchangePartner
 from tallystick.api.root.sdk import Root, get_root
 from tallystick.errors import ConfigurationError
 from tallystick.flow import Answer, Flow, Http, Query, Ref
-from tallystick.sdk import link
+from tallystick.sdk import linking
 from tallystick.sdk.calls import Engine
 from tallystick.sdk.direct import Address, direct
 from tallystick.sdk.drive import AsyncDriver, Driver
@@ -158,12 +158,12 @@ class Client(Resources):
         idempotency_key: str | None = None,
     ) -> BankLink:
         """Start a session; what it returns waits for the person, or is completed by your page."""
-        started = self.run(link.start(customer, partner, redirect_url, idempotency_key))
+        started = self.run(linking.start(customer, partner, redirect_url, idempotency_key))
         return BankLink(self, started.state, started.session)
 
     def resume_link(self, state: Mapping[str, Any]) -> BankLink:
         """Go on with a link in another process or request, from its `state`."""
-        return BankLink(self, link.resume(state))
+        return BankLink(self, linking.resume(state))
 
     def with_options(
         self,
@@ -296,12 +296,12 @@ class AsyncClient(AsyncResources):
         idempotency_key: str | None = None,
     ) -> AsyncBankLink:
         """Start a session; what it returns waits for the person, or is completed by your page."""
-        started = await self.run(link.start(customer, partner, redirect_url, idempotency_key))
+        started = await self.run(linking.start(customer, partner, redirect_url, idempotency_key))
         return AsyncBankLink(self, started.state, started.session)
 
     def resume_link(self, state: Mapping[str, Any]) -> AsyncBankLink:
         """Go on with a link in another process or request, from its `state`."""
-        return AsyncBankLink(self, link.resume(state))
+        return AsyncBankLink(self, linking.resume(state))
 
     def with_options(
         self,

@@ -21,19 +21,11 @@ import httpx2
 
 from tallystick.flow import Answer, Flow, ResponseShapeError
 from tallystick.sdk.calls import Effect, Engine, NeedToken, Received, Send, Sleep, Steps
-from tallystick.sdk.errors import (
-    APIConnectionError,
-    APITimeoutError,
-    RateLimitError,
-    ServerError,
-    TallystickError,
-)
+from tallystick.sdk.errors import OUTAGE, APIConnectionError, APITimeoutError, TallystickError
 
 T = TypeVar("T")
 
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
-# Failures to renew a token that the old one outlives.
-OUTAGE = (APIConnectionError, RateLimitError, ServerError)
 
 
 class Driver:

@@ -278,6 +278,10 @@ class RequestTimeoutError(ServerError):
     codes = ("RequestTimeout",)
 
 
+# What passes by itself: nobody is there, too much is asked, or the server is at fault.
+OUTAGE = (APIConnectionError, RateLimitError, ServerError)
+
+
 def _tree(branch: type[APIError]) -> list[type[APIError]]:
     return [branch, *(each for below in branch.__subclasses__() for each in _tree(below))]
 

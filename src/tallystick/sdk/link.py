@@ -1,216 +1,18 @@
-"""Linking a bank account, from the session to the funding source, as one thing.
-
-The session starts it, the person finishes it on the partner's page, and `complete` or `wait` makes
-the exchange. `state` is all that has to survive between two web requests; it holds no secret.
-"""
+"""A bank account on its way, as the two clients show it; see `linking.py`."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any
 
-import msgspec
-
-from tallystick.api.available_connections.sdk import (
-    AvailableConnection,
-    available_connections_of,
-    list_available_exchange_connections,
-)
-from tallystick.api.customers.sdk import Customer
-from tallystick.api.exchange_partners.sdk import ExchangePartner, get_exchange_partner
-from tallystick.api.exchange_sessions.sdk import (
-    ExchangeSession,
-    create_customer_exchange_session,
-    retrieve_customer_exchange_session,
-)
-from tallystick.api.exchanges.sdk import (
-    Exchange,
-    create_customer_exchange,
-    exchanges_of,
-    list_exchanges,
-    proof_members,
-)
-from tallystick.api.funding_sources.sdk import (
-    CardDetails,
-    FundingSource,
-    create_customer_funding_source,
-    get_funding_source,
-)
-from tallystick.flow import (
-    ArgumentError,
-    Call,
-    Flow,
-    Pause,
-    Ref,
-    Reference,
-    Runs,
-    RunsAsync,
-    id_of,
-)
-from tallystick.sdk.errors import APITimeoutError, LinkNotCompletedError
+from tallystick.api.exchange_sessions.sdk import ExchangeSession
+from tallystick.api.exchanges.sdk import Exchange
+from tallystick.api.funding_sources.sdk import CardDetails, FundingSource
+from tallystick.flow import Reference, Runs, RunsAsync
+from tallystick.sdk import linking
+from tallystick.sdk.linking import Kind, LinkState
 from tallystick.sdk.results import AsyncCreated, Created
-
-Kind = Literal["checking", "savings"]
-
-POLL_S = 2.0
-CONTROL = ("_tallystick", "control", "sessions")
-
-
-class LinkState(TypedDict):
-    """Safe as JSON: ids, and the names of what was there before.
-
-    `exchanges` and `connections` existed already; what is new is taken to come of this session. The
-    API itself does not say which session an exchange came of, so a customer should link one account
-    at a time.
-    """
-
-    customer: str
-    partner: str
-    partner_name: str
-    session: str
-    exchanges: list[str]
-    connections: list[str]
-
-
-class Started(msgspec.Struct, frozen=True):
-    state: LinkState
-    session: ExchangeSession
-
-
-def start(
-    customer: Ref[Customer],
-    partner: Ref[ExchangePartner],
-    redirect_url: str | None,
-    idempotency_key: str | None,
-) -> Flow[Started]:
-    """Make a session, and note what the customer has before it."""
-    customer_id = id_of(customer, Customer)
-    found = yield from get_exchange_partner(partner)
-    before = yield from list_exchanges(exchanges_of(customer_id))
-    shared = yield from _connections(customer_id, found.name or "")
-    made = yield from create_customer_exchange_session(
-        customer_id, found, redirect_url, None, idempotency_key
-    )
-    session = yield from retrieve_customer_exchange_session(made)
-    state = LinkState(
-        customer=customer_id,
-        partner=id_of(found, ExchangePartner),
-        partner_name=found.name or "",
-        session=made.id,
-        exchanges=[each.id for each in before.items if each.id],
-        connections=[each.name for each in shared if each.name],
-    )
-    return Started(state, session)
-
-
-def resume(state: Mapping[str, Any]) -> LinkState:
-    """A state that went through a cookie, a database or a queue. Raises ArgumentError."""
-    try:
-        return msgspec.convert(dict(state), LinkState)
-    except (msgspec.ValidationError, TypeError, ValueError):
-        raise ArgumentError("this is not the state of a link") from None
-
-
-def complete(
-    state: LinkState, proof: Mapping[str, str], account: str | None, idempotency_key: str | None
-) -> Flow[Reference[Exchange]]:
-    """Make the exchange, from the proof that the page gave or from what the person shared at MX.
-
-    The same proof has the same idempotency key: a page that is sent twice makes one exchange.
-    """
-    given = proof or {"mx_available_connection_token": (yield from _shared(state, account))}
-    tokens: dict[str, Any] = dict(given)
-    members = proof_members(**tokens)
-    key = idempotency_key or _key(state["session"], *given.values())
-    return (yield from create_customer_exchange(state["customer"], state["partner"], members, key))
-
-
-def wait(
-    state: LinkState, account: str | None, idempotency_key: str | None
-) -> Flow[Reference[Exchange]]:
-    """Look every two seconds until there is an exchange, or one can be made.
-
-    It is there when your own page's handler made it, or the gateway did (Visa); at MX it can be
-    made as soon as an account was shared. The deadline is the client's.
-    """
-    while True:
-        listed = yield from list_exchanges(exchanges_of(state["customer"]))
-        for each in listed.items:
-            if each.id not in state["exchanges"] and _is_of(each, state):
-                return Reference(Exchange, each.id, each.href, each.http)
-        if (yield from _new(state)):
-            return (yield from complete(state, {}, account, idempotency_key))
-        try:
-            yield Pause(POLL_S)
-        except APITimeoutError:
-            raise LinkNotCompletedError(
-                f"no exchange with {state['partner_name']} came from this session in time"
-            ) from None
-
-
-def simulate(state: LinkState, signs_in: Mapping[str, Any]) -> Flow[Mapping[str, Any]]:
-    """Finish the connect page without a browser: only a gateway in sandbox mode can."""
-    answer = yield Call("POST", (*CONTROL, state["session"], "complete"), body=signs_in)
-    return answer.members()
-
-
-def fund(
-    state: LinkState,
-    exchange: Ref[Exchange],
-    name: str,
-    kind: Kind | None,
-    card_details: CardDetails | None,
-) -> Flow[FundingSource]:
-    made = yield from create_customer_funding_source(
-        state["customer"], exchange=exchange, type=kind, name=name, card_details=card_details
-    )
-    return (yield from get_funding_source(made))
-
-
-def _key(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
-
-
-def _is_of(exchange: Exchange, state: LinkState) -> bool:
-    href = exchange.link("exchange-partner") or ""
-    return exchange.status == "active" and href.endswith(f"/{state['partner']}")
-
-
-def _connections(customer: str, partner_name: str) -> Flow[list[AvailableConnection]]:
-    """Only MX has them."""
-    if partner_name.casefold() != "mx":
-        return []
-    listed = yield from list_available_exchange_connections(available_connections_of(customer))
-    return list(listed.items)
-
-
-def _new(state: LinkState) -> Flow[list[AvailableConnection]]:
-    now = yield from _connections(state["customer"], state["partner_name"])
-    return [each for each in now if each.name not in state["connections"]]
-
-
-def _shared(state: LinkState, account: str | None) -> Flow[str]:
-    """The token of the account that is new, or of the new one with that name.
-
-    Raises LinkNotCompletedError, and ArgumentError when there is a choice to make.
-    """
-    if state["partner_name"].casefold() != "mx":
-        raise ArgumentError(
-            f"{state['partner_name']} gives its proof to your page: pass it on to complete()"
-        )
-    new = yield from _new(state)
-    if not new:
-        raise LinkNotCompletedError("the person has not shared an account yet")
-    chosen = [each for each in new if account in (None, each.name)]
-    if len(chosen) != 1:
-        names = ", ".join(repr(each.name) for each in new)
-        raise ArgumentError(f"choose one of the shared accounts with account=…: {names}")
-    return chosen[0].available_connection_token
-
-
-# ── as the clients show it ────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +29,7 @@ class LinkedExchange(Created[Exchange]):
         card_details: CardDetails | None = None,
     ) -> FundingSource:
         """The last step: a bank account needs its `type`, a card its holder's `card_details`."""
-        return self.runner.run(fund(self.state, self.id, name, type, card_details))
+        return self.runner.run(linking.fund(self.state, self.id, name, type, card_details))
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +46,7 @@ class AsyncLinkedExchange(AsyncCreated[Exchange]):
         card_details: CardDetails | None = None,
     ) -> FundingSource:
         """The last step: a bank account needs its `type`, a card its holder's `card_details`."""
-        return await self.runner.run(fund(self.state, self.id, name, type, card_details))
+        return await self.runner.run(linking.fund(self.state, self.id, name, type, card_details))
 
 
 class BankLink:
@@ -276,7 +78,9 @@ class BankLink:
         At MX from what was shared: `account` names the one, if it was more than one.
         """
         proof = _proof(public_token, token) or self._proof
-        return self._linked(self._runner.run(complete(self.state, proof, account, idempotency_key)))
+        return self._linked(
+            self._runner.run(linking.complete(self.state, proof, account, idempotency_key))
+        )
 
     def wait(
         self,
@@ -289,12 +93,12 @@ class BankLink:
         if self._proof:
             return self.complete(idempotency_key=idempotency_key)
         return self._linked(
-            self._runner.run(wait(self.state, account, idempotency_key), timeout_s=timeout)
+            self._runner.run(linking.wait(self.state, account, idempotency_key), timeout_s=timeout)
         )
 
     def simulate(self, **signs_in: Any) -> Mapping[str, Any]:
         """Finish the page without a browser (`user`, `password`, …); sandbox only."""
-        done = self._runner.run(simulate(self.state, signs_in))
+        done = self._runner.run(linking.simulate(self.state, signs_in))
         self._proof = _simulated(done)
         return done
 
@@ -332,7 +136,7 @@ class AsyncBankLink:
         """
         proof = _proof(public_token, token) or self._proof
         return self._linked(
-            await self._runner.run(complete(self.state, proof, account, idempotency_key))
+            await self._runner.run(linking.complete(self.state, proof, account, idempotency_key))
         )
 
     async def wait(
@@ -346,12 +150,14 @@ class AsyncBankLink:
         if self._proof:
             return await self.complete(idempotency_key=idempotency_key)
         return self._linked(
-            await self._runner.run(wait(self.state, account, idempotency_key), timeout_s=timeout)
+            await self._runner.run(
+                linking.wait(self.state, account, idempotency_key), timeout_s=timeout
+            )
         )
 
     async def simulate(self, **signs_in: Any) -> Mapping[str, Any]:
         """Finish the page without a browser (`user`, `password`, …); sandbox only."""
-        done = await self._runner.run(simulate(self.state, signs_in))
+        done = await self._runner.run(linking.simulate(self.state, signs_in))
         self._proof = _simulated(done)
         return done
 

@@ -15,7 +15,10 @@ from tallystick.flow import Http, Reference, Resource
 from tallystick.sdk import errors
 from tallystick.sdk.client import AsyncClient, Client
 from tallystick.sdk.errors import *  # noqa: F403  # it lists what it shows
-from tallystick.sdk.link import AsyncBankLink, BankLink, LinkState
+from tallystick.sdk.link import AsyncBankLink, BankLink
+from tallystick.sdk.linking import LinkState
+from tallystick.sdk.options import Retried
+from tallystick.sdk.requests import Outgoing
 from tallystick.sdk.results import AsyncCreated, AsyncPage, Created, Page, RawResponse
 from tallystick.sdk.retries import RetryConfig
 from tallystick.sdk.webhooks import Webhook, WebhookSubscription
@@ -40,10 +43,12 @@ __all__ = [
     "FundingSource",
     "Http",
     "LinkState",
+    "Outgoing",
     "Page",
     "RawResponse",
     "Reference",
     "Resource",
+    "Retried",
     "RetryConfig",
     "Root",
     "Webhook",
