@@ -1,0 +1,445 @@
+"""`Client` and `AsyncClient` are one thing: the same surface, the same bytes on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_overloads
+
+import httpx2
+import msgspec
+import pytest
+import yaml
+
+from tallystick import ArgumentError, AsyncClient, Client, FinicityReceipt
+from tallystick.api import routes
+from tallystick.api.exchanges import sdk as exchanges
+from tallystick.clock import VirtualClock
+from tallystick.partners.contract import Proof
+from tallystick.sdk import functions, link, results
+from tallystick.sdk.facades import AsyncResources, Resources
+
+from .requirements import SHARED
+from .sdk_world import BASE, CUSTOMER, ID, Recorder, answer, customer
+
+PAIRS = [
+    (Client, AsyncClient),
+    *((type(a), type(b)) for a, b in zip(*(vars(k(None)).values() for k in (Resources, AsyncResources)), strict=True)),
+    (link.BankLink, link.AsyncBankLink),
+    (link.LinkedExchange, link.AsyncLinkedExchange),
+    (results.Created, results.AsyncCreated),
+    (results.Page, results.AsyncPage),
+]  # fmt: skip
+
+
+def surface(kind: type) -> dict[str, Any]:
+    return {
+        name: getattr(kind, name)
+        for name in dir(kind)
+        if not name.startswith("_") and callable(getattr(kind, name))
+    }
+
+
+def plain(signature: inspect.Signature) -> str:
+    """Without what must differ: the kinds of results and of HTTP clients."""
+    text = str(signature).replace("AsyncPages[", "Page[").replace("AsyncIterator[", "Iterator[")
+    return re.sub(r"\bAsync(?=[A-Z])", "", text)
+
+
+def test_both_have_the_same_resources():
+    assert list(vars(Resources(None))) == list(vars(AsyncResources(None)))
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS, ids=lambda kind: kind.__name__)
+def test_twins_have_the_same_surface(one, other):
+    mine, theirs = surface(one), surface(other)
+    assert list(mine) == list(theirs)
+    for name, method in mine.items():
+        twin = theirs[name]
+        for a, b in zip(
+            [method, *get_overloads(method)], [twin, *get_overloads(twin)], strict=True
+        ):
+            assert plain(inspect.signature(a)) == plain(inspect.signature(b)), name
+        assert (method.__doc__ or "") == (twin.__doc__ or ""), name
+        assert not inspect.iscoroutinefunction(method)
+
+
+# What is the same with and without `await`: it waits for nothing, or returns what is awaited.
+UNAWAITED = {
+    "link_bank_account": False, "resume_link": True, "with_options": True, "verify": True,
+    "unwrap": True, "next_page": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS, ids=lambda kind: kind.__name__)
+def test_only_await_is_added(one, other):
+    for name, method in surface(other).items():
+        returns = str(inspect.signature(method).return_annotation)
+        lazy = returns.startswith(("AsyncPages[", "AsyncIterator[")) or UNAWAITED.get(name, False)
+        assert inspect.iscoroutinefunction(method) is not lazy, name
+
+
+# ── the bytes ─────────────────────────────────────────────────────────────────────────────────
+
+
+class PaymentId(Proof, frozen=True):
+    member = "token"
+    token: str
+
+
+ADA = {"first_name": "Ada", "last_name": "Byron", "email": "ada@example.com"}
+CARD = {
+    "first_name": "Ada",
+    "last_name": "Byron",
+    "billing_address": {"address1": "1 Main St", "city": "Ames", "state_province_region": "IA",
+                        "country": "US", "postal_code": "50010"},
+}  # fmt: skip
+CLOCK = VirtualClock()
+CLOCK.freeze()
+CLOCK.set(1_800_000_000_000)
+
+CALLS = {
+    "accounts.get": lambda c: c.accounts.get(ID),
+    "customers.create": lambda c: c.customers.create(**ADA, type="receive-only"),
+    "customers.get": lambda c: c.customers.get(CUSTOMER),
+    "customers.update": lambda c: c.customers.update(ID, status="suspended"),
+    "customers.list_customers": lambda c: c.customers.list(
+        status=["verified", "retry"], search="Ada & Co", limit=2
+    ),
+    "events.get": lambda c: c.events.get(ID),
+    "events.list_events": lambda c: c.events.list(offset=3),
+    "exchange_partners.get": lambda c: c.exchange_partners.get("MX"),
+    "exchange_partners.find": lambda c: c.exchange_partners.find("checkout"),
+    "exchange_partners.list_exchange_partners": lambda c: c.exchange_partners.list(),
+    "exchange_sessions.create_customer_exchange_session": lambda c: (
+        c.exchange_sessions.create_customer_exchange_session(
+            ID, exchange_partner="plaid", redirect_url="com.example.app123"
+        )
+    ),
+    "exchange_sessions.retrieve_customer_exchange_session": lambda c: (
+        c.exchange_sessions.retrieve_customer_exchange_session(ID)
+    ),
+    "exchange_sessions.create_re_auth_exchange_session": lambda c: (
+        c.exchange_sessions.create_re_auth_exchange_session(ID)
+    ),
+    "exchange_sessions.list_available_exchange_connections": lambda c: (
+        c.exchange_sessions.list_available_exchange_connections(ID)
+    ),
+    "exchanges.create_customer_exchange": lambda c: c.exchanges.create_customer_exchange(
+        ID, exchange_partner="plaid", plaid_public_token="public-sandbox-1"
+    ),
+    "exchanges.create_customer_exchange mx": lambda c: c.exchanges.create_customer_exchange(
+        ID, exchange_partner="mx", mx_available_connection_token="t"
+    ),
+    "exchanges.create_customer_exchange flinks": lambda c: c.exchanges.create_customer_exchange(
+        ID, exchange_partner="flinks", token="dG9rZW4="
+    ),
+    "exchanges.create_customer_exchange checkout": lambda c: c.exchanges.create_customer_exchange(
+        ID, exchange_partner="checkout", proof=PaymentId("pay_x")
+    ),
+    "exchanges.create_customer_exchange finicity": lambda c: c.exchanges.create_customer_exchange(
+        ID,
+        exchange_partner="finicity",
+        finicity=FinicityReceipt(receipt_id="cr_1", more={"payorId": "p"}),
+    ),
+    "exchanges.create_account_exchange": lambda c: c.exchanges.create_account_exchange(
+        exchange_partner="flinks", token="dG9rZW4="
+    ),
+    "exchanges.get_exchange": lambda c: c.exchanges.get_exchange(ID),
+    "exchanges.list_customer_exchanges": lambda c: c.exchanges.list_customer_exchanges(ID),
+    "exchanges.list_account_exchanges": lambda c: c.exchanges.list_account_exchanges(),
+    "funding_sources.create_customer_funding_source": lambda c: (
+        c.funding_sources.create_customer_funding_source(
+            ID, exchange=ID, type="checking", name="Main"
+        )
+    ),
+    "funding_sources.create_customer_funding_source card": lambda c: (
+        c.funding_sources.create_customer_funding_source(
+            ID, exchange=ID, card_details=CARD, name="Card"
+        )
+    ),
+    "funding_sources.create_customer_funding_source numbers": lambda c: (
+        c.funding_sources.create_customer_funding_source(
+            ID, routing_number="222222226", account_number="1234", type="loan", name="N"
+        )
+    ),
+    "funding_sources.create_funding_source": lambda c: c.funding_sources.create_funding_source(
+        exchange=ID, type="savings", name="Main"
+    ),
+    "funding_sources.get": lambda c: c.funding_sources.get(ID),
+    "funding_sources.list_customer_funding_sources": lambda c: (
+        c.funding_sources.list_customer_funding_sources(ID, removed=False)
+    ),
+    "funding_sources.list_account_funding_sources": lambda c: (
+        c.funding_sources.list_account_funding_sources(ID)
+    ),
+    "funding_sources.update": lambda c: c.funding_sources.update(ID, name="New", type="savings"),
+    "funding_sources.remove": lambda c: c.funding_sources.remove(ID),
+    "funding_sources.balance": lambda c: c.funding_sources.balance(ID),
+    "webhook_subscriptions.create": lambda c: c.webhook_subscriptions.create(
+        url="http://localhost:3000/hook", secret="s3cret"
+    ),
+    "webhook_subscriptions.get": lambda c: c.webhook_subscriptions.get(ID),
+    "webhook_subscriptions.update": lambda c: c.webhook_subscriptions.update(ID, paused=True),
+    "webhook_subscriptions.delete": lambda c: c.webhook_subscriptions.delete(ID),
+    "webhook_subscriptions.list_webhooks": lambda c: c.webhook_subscriptions.list_webhooks(
+        ID, start_date="2026-01-01", resource_id=ID
+    ),
+    "webhook_subscriptions.list_webhook_subscriptions": lambda c: c.webhook_subscriptions.list(),
+    "webhooks.get": lambda c: c.webhooks.get(ID),
+    "webhooks.retry": lambda c: c.webhooks.retry(ID),
+    "webhooks.list_retries": lambda c: c.webhooks.list_retries(ID),
+    "webhooks.redeliver_failed": lambda c: c.webhooks.redeliver_failed(
+        ID, since=timedelta(hours=2), clock=CLOCK
+    ),
+    "root": lambda c: c.root(),
+    "get": lambda c: c.get("/some/new/endpoint", params={"a": 1}),
+    "post": lambda c: c.post(f"{BASE}/some/new?b=2", {"_links": {}, "c": [3]}),
+    "delete": lambda c: c.delete("some/new"),
+    "link_bank_account": lambda c: c.link_bank_account(ID, partner="MX"),
+}  # fmt: skip
+
+NAMES = ["Plaid", "MX", "Flinks", "Finicity", "Checkout.com"]
+
+
+def anything(request: httpx2.Request) -> httpx2.Response:
+    """Good for every operation: all lists are there, and what is made has an address."""
+    own = {"self": {"href": f"{BASE}/exchange-partners/{ID}"}}
+    partner = {"id": ID, "status": "active", "created": "", "_links": own}
+    last = request.url.path.rpartition("/")[2]
+    return answer(
+        {
+            **customer(),
+            "name": "Plaid",
+            "_links": {
+                "self": {"href": f"{BASE}{request.url.path}"},
+                # Leads on once, and then round in a circle.
+                "next": {"href": f"{BASE}{request.url.path}?limit=1&offset=1"},
+            },
+            "_embedded": {
+                "exchange-partners": [{**partner, "name": name} for name in NAMES],
+                "exchanges": [{**partner, "_links": {}}],
+                "customers": [customer()],
+                "available-exchange-connections": [{"availableConnectionToken": "t", "name": "n"}],
+                "webhooks": [{"id": ID, "topic": "t", "attempts": []}],
+            },
+            "total": 1,
+        },
+        201 if request.method == "POST" else 200,
+        location=f"{BASE}/{last}/{ID}",
+    )
+
+
+def sent(recorder: Recorder) -> list[tuple[str, str, dict[str, str], Any]]:
+    named = ("accept", "content-type", "authorization", "user-agent")
+    return [
+        (
+            each.method,
+            str(each.url),
+            {name: each.headers[name] for name in named if name in each.headers},
+            each.content,
+        )
+        for each in recorder.sent
+    ]
+
+
+def of_sync(call) -> Recorder:
+    recorder = Recorder(anything)
+    with recorder.client() as client:
+        call(client)
+    return recorder
+
+
+def of_async(call) -> Recorder:
+    recorder = Recorder(anything)
+
+    async def main():
+        async with recorder.async_client() as client:
+            await call(client)
+
+    asyncio.run(main())
+    return recorder
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_twins_send_the_same_bytes(name):
+    one, other = of_sync(CALLS[name]), of_async(CALLS[name])
+    assert sent(one)
+    assert sent(one) == sent(other)
+    for each in one.sent:
+        assert each.headers["accept"] == "application/vnd.dwolla.v1.hal+json"
+        assert ("idempotency-key" in each.headers) == (each.method == "POST")
+        assert "null" not in each.content.decode()
+
+
+def test_every_operation_is_in_the_script():
+    """So that none is missing from the test above."""
+    written = {name.partition(" ")[0] for name in CALLS}
+    for attribute, facade in vars(Resources(None)).items():
+        methods = {id(f): n for n, f in surface(type(facade)).items() if f.__name__ == n}
+        for name in methods.values():
+            assert f"{attribute}.{name}" in written or name in ("verify", "unwrap"), name
+
+
+class Product(msgspec.Struct, rename="camel"):
+    product: str
+    account_id: str | None = None
+
+
+class ReceiptProof(Proof, frozen=True):
+    member = "finicity"
+    receipt_id: str
+    customer_id: str | None = None
+    products: list[Product] | None = None
+
+
+def test_a_partner_s_own_proof_is_sent_without_what_it_has_not():
+    """Contract 2.3: absent, never null."""
+    proof = ReceiptProof("cr_1", products=[Product("moneyTransferDetails")])
+    assert exchanges.proof_members(proof=proof) == {
+        "finicity": {"receiptId": "cr_1", "products": [{"product": "moneyTransferDetails"}]}
+    }
+    for wrong in ({}, {"token": "t", "plaid_public_token": "p"}):
+        with pytest.raises(ArgumentError):
+            exchanges.proof_members(**wrong)
+    with pytest.raises(TypeError):
+        exchanges.proof_members(akoya="t")
+
+
+def body_of(name: str) -> Any:
+    return json.loads(of_sync(CALLS[name]).sent[-1].content)
+
+
+def test_bodies_are_the_documented_ones():
+    """Contract 5.7, 5.8, 6.3."""
+    partner = {"exchange-partner": {"href": f"{BASE}/exchange-partners/{ID}"}}
+    assert body_of("exchange_sessions.create_customer_exchange_session") == {
+        "_links": {**partner, "redirect-url": {"href": "com.example.app123"}}
+    }
+    assert body_of("exchange_sessions.create_re_auth_exchange_session") == {}
+    exchange = "exchanges.create_customer_exchange"
+    assert body_of(exchange) == {"_links": partner, "plaid": {"publicToken": "public-sandbox-1"}}
+    assert body_of(f"{exchange} mx") == {
+        "_links": partner,
+        "mx": {"availableConnectionToken": "t"},
+    }
+    assert body_of(f"{exchange} checkout") == {"_links": partner, "token": "pay_x"}
+    assert body_of(f"{exchange} finicity") == {
+        "_links": partner,
+        "finicity": {"payorId": "p", "receiptId": "cr_1"},
+    }
+    source = "funding_sources.create_customer_funding_source"
+    link_to = {"exchange": {"href": f"{BASE}/exchanges/{ID}"}}
+    assert body_of(source) == {"_links": link_to, "bankAccountType": "checking", "name": "Main"}
+    assert body_of(f"{source} card")["cardDetails"]["billingAddress"]["stateProvinceRegion"] == "IA"
+    assert body_of(f"{source} numbers")["bankAccountType"] == "loan"
+    assert body_of("funding_sources.update") == {"name": "New", "bankAccountType": "savings"}
+
+
+# ── names ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def snake(operation: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
+
+
+def test_every_operation_of_the_gateway_has_its_documented_name():
+    """Seed 004: createReAuthExchangeSession is create_re_auth_exchange_session."""
+    names = {name for facade in vars(Resources(None)).values() for name in surface(type(facade))}
+    names |= set(surface(Client)) | {"get_root"}
+    missing = {snake(route.operation) for route in routes()} - names
+    assert not missing
+
+
+@pytest.mark.skipif(not (SHARED / "specs" / "dwolla-openapi.yml").exists(), reason="no spec here")
+def test_the_names_of_the_exchange_domain_are_those_of_the_spec():
+    spec = yaml.safe_load((SHARED / "specs" / "dwolla-openapi.yml").read_text())
+    wanted = re.compile(r"exchange|webhook|^/customers(/\{id\})?$|/balance$|^/events")
+    operations = {
+        snake(operation["operationId"])
+        for path, methods in spec["paths"].items()
+        if wanted.search(path)
+        for method, operation in methods.items()
+        if method in ("get", "post", "delete")
+    }
+    names = {name for facade in vars(Resources(None)).values() for name in surface(type(facade))}
+    standalone = {name for name in vars(functions) if isinstance(getattr(functions, name), functions.Standalone)}  # fmt: skip
+    assert len(operations) > 20
+    assert operations - names == set()
+    for operation in operations:
+        assert any(each.endswith(f"_{operation}") for each in standalone), operation
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        (f"{BASE}/a/b?x=1", "/a/b?x=1"),
+        ("a/b", "/a/b"),
+        ("/a%2Fb", "/a%2Fb"),
+        ("https://evil.example/a", "/a"),
+        (f"{BASE}1/a", "/a"),
+        ("", "/"),
+        (BASE, "/"),
+    ],
+)
+def test_any_address_is_asked_of_our_own_server(address, path):
+    recorder = Recorder(anything)
+    with recorder.client() as client:
+        assert client.get(address).json()["id"] == ID
+        assert client.get(client.customers.get(ID)).status_code == 200
+    assert str(recorder.sent[0].url) == BASE + path
+
+
+def test_a_function_returns_instead_of_raising():
+    recorder = Recorder(anything)
+    create = functions.exchange_sessions_create_customer_exchange_session
+    with recorder.client() as client:
+        done = create(client, ID, exchange_partner="plaid")
+        assert done.ok
+        assert done.value.id == ID
+        failed = create(client, "", exchange_partner="plaid")
+        assert not failed.ok
+        assert "customers" in str(failed.error)
+
+    async def main():
+        async with recorder.async_client() as client:
+            done = await create(client, ID, exchange_partner="plaid")
+            assert done.ok
+            listed = await functions.exchanges_list_customer_exchanges(client, ID)
+            assert listed.ok
+            assert listed.value.total == 1
+
+    asyncio.run(main())
+
+
+def test_raw_responses_wrap_the_same_results():
+    recorder = Recorder(anything)
+    with recorder.client() as client:
+        raw = client.with_raw_response.customers.get(ID)
+        assert raw.headers["x-request-id"] == "req-1"
+        assert raw.status_code == 200
+        assert raw.parse() == client.customers.get(ID)
+        assert raw.json()["id"] == ID
+        made = client.with_raw_response.customers.create(**ADA)
+        assert made.status_code == 201
+        assert made.parse().fetch().id == ID
+        assert client.with_raw_response.customers.list().parse().next_page() is not None
+
+    async def main():
+        async with recorder.async_client() as client:
+            raw = await client.with_raw_response.customers.list()
+            assert raw.headers["x-request-id"] == "req-1"
+            assert (await raw.parse().next_page()) is not None
+
+    asyncio.run(main())
+
+
+def test_the_version_is_the_distribution_s():
+    from tallystick.sdk.requests import VERSION
+
+    text = (Path(__file__).parents[1] / "pyproject.toml").read_text()
+    assert f'version = "{VERSION}"' in text
