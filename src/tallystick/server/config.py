@@ -46,6 +46,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     - `visa`: the setting `compat.visa` of decision 17.
     - `seed`: makes ids, tokens and secrets the same from run to run; sandbox only.
     - `cors_origins`: comma-separated; None is every origin in sandbox and none in live.
+    - `deliver_webhooks`: whether `serve` delivers; else only `tallystick worker` does.
+    - `webhook_hosts`: host names, comma-separated, that webhooks may go to in live although their
+      address is private or their scheme http.
     """
 
     mode: Mode = "sandbox"
@@ -64,6 +67,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seed: int | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     cors_origins: str | None = None
+    deliver_webhooks: bool = True
+    webhook_hosts: str = ""
     partners: Mapping[str, Mapping[str, str]] = {}
 
     def __repr__(self) -> str:
@@ -82,6 +87,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.alias_urls is None:
             return () if self.live else SANDBOX_ALIASES
         return [url.strip().rstrip("/") for url in self.alias_urls.split(",") if url.strip()]
+
+    @property
+    def webhook_host_names(self) -> Sequence[str]:
+        return [name.strip().lower() for name in self.webhook_hosts.split(",") if name.strip()]
 
     @property
     def client(self) -> tuple[str, str] | None:

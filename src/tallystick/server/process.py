@@ -84,6 +84,8 @@ async def opened(
             alias_bases=settings.aliases,
             codes=settings.codes,
             public_url=settings.public_url,
+            live=settings.live,
+            webhook_hosts=settings.webhook_host_names,
         )
         if settings.client is not None:
             client_id, client_secret = settings.client

@@ -6,6 +6,7 @@ from typing import Literal
 
 from tallystick.api.events import store
 from tallystick.api.events.store import EventRow
+from tallystick.api.webhooks import service as webhooks
 from tallystick.core import Core
 from tallystick.errors import NotFound
 from tallystick.store import audit
@@ -44,15 +45,15 @@ async def record(
     resource_id: str,
     customer_id: str | None = None,
 ) -> None:
-    """Write an event in the caller's transaction: it exists exactly if the change does.
+    """Write an event and its webhooks in the caller's transaction: they exist exactly if the
+    change does.
 
     `resource` is the collection of what it is about, as in its address: `funding-sources`.
     """
     now_ms = core.clock.now_ms()
-    await store.add(
-        tx,
-        EventRow(core.ids.new(), app_id, topic, resource, resource_id, customer_id, now_ms),
-    )
+    row = EventRow(core.ids.new(), app_id, topic, resource, resource_id, customer_id, now_ms)
+    await store.add(tx, row)
+    await webhooks.record(core, tx, app_id, row.id, topic, resource_id)
     await audit.note(tx, app_id, resource, resource_id, topic, now_ms)
 
 
