@@ -83,6 +83,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.database_url or f"sqlite:///{self.data_dir}/tallystick.db"
 
     @property
+    def base_url(self) -> str:
+        """The base of links where there is no request to take it from."""
+        return self.public_url or f"http://{self.reachable_host}:{self.port}"
+
+    @property
+    def reachable_host(self) -> str:
+        """Where this machine reaches the gateway."""
+        return "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+
+    @property
     def aliases(self) -> Sequence[str]:
         if self.alias_urls is None:
             return () if self.live else SANDBOX_ALIASES
@@ -202,9 +212,8 @@ def partner_settings(settings: Settings) -> Mapping[str, PartnerSettings]:
 
 
 def _sandbox_defaults(settings: Settings, manifest: Manifest) -> dict[str, str]:
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
     required = [field.name for field in msgspec.structs.fields(manifest.settings) if field.required]
-    base_url = f"http://{host}:{settings.port}/_partners/{manifest.key}"
+    base_url = f"http://{settings.reachable_host}:{settings.port}/_partners/{manifest.key}"
     return dict.fromkeys(required, SANDBOX) | {"base_url": base_url}
 
 

@@ -169,7 +169,7 @@ async def target(core: Core, subscription_id: str) -> Target | None:
     if row is None:
         return None
     await core.vault.ready(core.db, row.app_id)
-    secret = core.vault.open_box(_place(row.app_id, row.id), row.secret_sealed)
+    secret = core.vault.open_box(_place(row.app_id, row.id), bytes(row.secret_sealed))
     return Target(row.id, row.app_id, row.account_id, row.url, secret)
 
 

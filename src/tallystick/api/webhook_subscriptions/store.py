@@ -142,7 +142,7 @@ async def take_turns(tx: Transaction, app_id: str) -> list[TurnRow]:
 
 async def find_target(reads: Reads, subscription_id: str) -> TargetRow | None:
     row = await reads.one(_TARGET, id=subscription_id)
-    return TargetRow(*row[:4], bytes(row[4])) if row else None
+    return TargetRow(*row) if row else None
 
 
 async def succeeded(tx: Transaction, subscription_id: str) -> None:
@@ -162,5 +162,5 @@ async def give_up(tx: Transaction, subscription_id: str, failures: int, since: i
 
 
 def _row(row: Row) -> SubscriptionRow:
-    *first, paused, created_at = row
-    return SubscriptionRow(*first, bool(paused), created_at)
+    subscription_id, app_id, url, sealed, paused, created_at = row
+    return SubscriptionRow(subscription_id, app_id, url, sealed, bool(paused), created_at)

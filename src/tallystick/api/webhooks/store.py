@@ -1,4 +1,4 @@
-"""The tables `webhook`, `attempt` and `retry`, as they are written by events and read by clients."""
+"""The tables `webhook`, `attempt` and `retry`."""
 
 from __future__ import annotations
 

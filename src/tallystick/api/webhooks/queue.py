@@ -1,0 +1,152 @@
+"""Where the delivery worker gets its work, and tells what came of it.
+
+A row is claimed by a lease, so that a worker that dies holds it up for LEASE_MS and no longer. Any
+number of workers may claim at once: PostgreSQL passes over rows that another is claiming, SQLite
+has one writer. Claims look at every row that is due, never past a position: what commits late is
+not missed.
+
+Two webhooks about the same resource are tried in the order of their events: the second waits until
+the first has been tried once. From the first failure on there is no order (invariant I6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import msgspec
+
+from tallystick.api.webhook_subscriptions import service as subscriptions
+from tallystick.api.webhooks import store
+from tallystick.api.webhooks.store import AttemptRow, WebhookRow
+from tallystick.clock import HOUR_MS, MINUTE_MS, SECOND_MS
+from tallystick.core import Core
+from tallystick.store.db import Statement, Transaction, Value
+
+# Contract 6.7: 15 and 45 minutes, then 2, 3, 6, 12, 24 and 24 hours, each after the one before.
+RETRY_DELAYS_MS = (
+    15 * MINUTE_MS,
+    45 * MINUTE_MS,
+    *(hours * HOUR_MS for hours in (2, 3, 6, 12, 24, 24)),
+)
+# The same, counted from the first attempt: a retry that was late does not delay those after it.
+RETRIES_AT_MS = tuple(accumulate(RETRY_DELAYS_MS))
+
+# Longer than an attempt may last, so that nobody takes over what is still at work.
+LEASE_MS = 30 * SECOND_MS
+
+
+def _free(alias: str) -> str:
+    """No lease, or one that is over; one from a clock that was set back since counts as over."""
+    lease = f"{alias}.lease_until"
+    return f"({lease} <= :now_ms OR {lease} > :now_ms + {LEASE_MS})"
+
+
+_READY = (
+    f"w.state = 'due' AND w.due_at <= :now_ms AND {_free('w')} AND (w.tried > 0 OR NOT EXISTS ("
+    "SELECT 1 FROM webhook e WHERE e.subscription_id = w.subscription_id"
+    " AND e.resource_id = w.resource_id AND e.sequence < w.sequence"
+    " AND e.state = 'due' AND e.tried = 0))"
+)
+_ASKED = f"r.state = 'due' AND {_free('r')}"
+
+_WAITING = Statement(
+    "SELECT s.id FROM subscription s"
+    f" WHERE EXISTS (SELECT 1 FROM webhook w WHERE w.subscription_id = s.id AND {_READY})"
+    f" OR EXISTS (SELECT 1 FROM retry r WHERE r.subscription_id = s.id AND {_ASKED})"
+)
+_CLAIM = Statement(
+    "WITH ready AS MATERIALIZED ("
+    f"SELECT w.id FROM webhook w WHERE w.subscription_id = :subscription_id AND {_READY}"
+    " ORDER BY w.due_at, w.sequence LIMIT :count /* for update skip locked */)"
+    " UPDATE webhook SET lease_until = :lease_until WHERE id IN (SELECT id FROM ready)"
+    f" RETURNING {store.COLUMNS}"
+)
+_CLAIM_ASKED = Statement(
+    "WITH asked AS MATERIALIZED ("
+    f"SELECT r.id FROM retry r WHERE r.subscription_id = :subscription_id AND {_ASKED}"
+    " ORDER BY r.id LIMIT :count /* for update skip locked */)"
+    " UPDATE retry SET lease_until = :lease_until WHERE id IN (SELECT id FROM asked)"
+    " RETURNING id, app_id, webhook_id"
+)
+_DELIVERED = Statement("UPDATE webhook SET state = 'delivered', lease_until = 0 WHERE id = :id")
+# `tried` fences: of two workers that made the same attempt, one moves the row on.
+_TRIED = Statement(
+    "UPDATE webhook SET state = :state, tried = tried + 1, first_at = :first_at, due_at = :due_at,"
+    " lease_until = 0 WHERE id = :id AND state = 'due' AND tried = :tried"
+)
+_RETRIED = Statement("UPDATE retry SET state = 'done' WHERE id = :id AND state = 'due'")
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A webhook to be sent: because it is due, or because of a retry that was asked for."""
+
+    webhook: WebhookRow
+    retry_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.retry_id or self.webhook.id
+
+
+async def waiting(core: Core) -> Sequence[str]:
+    """The subscriptions for which there is something to claim."""
+    rows = await core.db.all(_WAITING, now_ms=core.clock.now_ms())
+    return [row[0] for row in rows]
+
+
+async def claim(core: Core, subscription_id: str, count: int) -> Sequence[Job]:
+    """At most `count` of a subscription's webhooks, ours for LEASE_MS; retries asked for first."""
+    now_ms = core.clock.now_ms()
+    lease_until = now_ms + LEASE_MS
+
+    async def take(tx: Transaction) -> list[Job]:
+        taken: dict[str, Value] = {
+            "subscription_id": subscription_id,
+            "now_ms": now_ms,
+            "lease_until": lease_until,
+        }
+        jobs = []
+        for retry_id, app_id, webhook_id in await tx.all(_CLAIM_ASKED, **taken, count=count):
+            row = await store.find(tx, app_id, webhook_id)
+            if row is not None:
+                jobs.append(Job(row, retry_id))
+        if len(jobs) < count:
+            rows = await tx.all(_CLAIM, **taken, count=count - len(jobs))
+            due = [WebhookRow(*row) for row in rows]
+            jobs += [Job(row) for row in sorted(due, key=lambda row: (row.due_at, row.sequence))]
+        return jobs
+
+    return await core.db.transact(take)
+
+
+async def settle(core: Core, target: subscriptions.Target, job: Job, attempt: AttemptRow) -> bool:
+    """Keep an attempt and what follows from it; True if it was the one that paused the target."""
+    row = job.webhook
+
+    async def apply(tx: Transaction) -> bool:
+        await store.add_attempt(tx, attempt)
+        # Before any webhook is touched: who pauses a subscription goes the same way.
+        paused = await subscriptions.count(tx, target, ok=attempt.ok, now_ms=attempt.ended_at)
+        if attempt.ok:
+            await tx.run(_DELIVERED, id=row.id)
+        elif job.retry_id is None:
+            await _postpone(tx, row, attempt.started_at)
+        if job.retry_id is not None:
+            await tx.run(_RETRIED, id=job.retry_id)
+        return paused
+
+    return await core.db.transact(apply)
+
+
+async def _postpone(tx: Transaction, row: WebhookRow, started_at: int) -> None:
+    first_at = started_at if row.first_at is None else row.first_at
+    last = row.tried == len(RETRIES_AT_MS)
+    await tx.run(
+        _TRIED,
+        id=row.id,
+        tried=row.tried,
+        state="exhausted" if last else "due",
+        first_at=first_at,
+        due_at=row.due_at if last else first_at + RETRIES_AT_MS[row.tried],
+    )

@@ -1,0 +1,201 @@
+"""Delivers what is due: a task per subscription that has something, and a bound on all together.
+
+A subscription's task claims no more than it can send at once: a receiver that hangs holds up
+nobody but itself, and a worker that dies holds up no more than it had claimed. An attempt that was
+made and not recorded is made again: at least once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import structlog
+
+from tallystick.api.webhook_subscriptions import service as subscriptions
+from tallystick.api.webhook_subscriptions.service import Target
+from tallystick.api.webhooks import queue
+from tallystick.api.webhooks.queue import Job
+from tallystick.core import Core
+from tallystick.delivery.bell import Announcing, Bell
+from tallystick.delivery.egress import Egress
+from tallystick.delivery.message import compose, kept
+from tallystick.delivery.post import DEADLINE_S, Answer, NoAnswer, Poster, Why
+from tallystick.hal import Links
+from tallystick.store.db import StoreFailed
+
+# To one subscription at once, as Dwolla does (contract 6.7), and to all; per process.
+AT_ONCE_TO_ONE = 10
+AT_ONCE_TO_ALL = 256
+# How often a worker looks for itself: for what falls due, whose lease ran out, what others wrote.
+LOOK_EVERY_S = 1.0
+
+_log = structlog.get_logger("tallystick.delivery")
+
+
+@asynccontextmanager
+async def delivering(
+    core: Core, base_url: str, *, running: bool = True, poster: Poster | None = None
+) -> AsyncIterator[Delivery]:
+    """A worker for this process, whose `core` rings when webhooks are committed.
+
+    With `running` off it delivers only when `drain` is called. `poster` may replace ours in tests.
+    """
+    bell = Bell()
+    egress = Egress(live=core.live, hosts=core.webhook_hosts)
+    core = dataclasses.replace(core, db=Announcing(core.db, bell))
+    delivery = Delivery(core, poster or Poster(egress), base_url, bell)
+    looking = asyncio.create_task(delivery.run()) if running else None
+    try:
+        yield delivery
+    finally:
+        if looking is not None:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+        await delivery.close()
+        egress.close()
+
+
+class _Receiver:
+    """What is under way for one subscription. `news`: it may be worth claiming again."""
+
+    def __init__(self, subscription_id: str) -> None:
+        self.id = subscription_id
+        self.news = asyncio.Event()
+        self.under_way: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, key: str, attempt: asyncio.Task[None]) -> None:
+        self.under_way[key] = attempt
+        attempt.add_done_callback(lambda _done: self._end(key))
+
+    def _end(self, key: str) -> None:
+        del self.under_way[key]
+        self.news.set()
+
+
+class Delivery:
+    """The worker. `base_url` is that of the links in what is sent."""
+
+    def __init__(self, core: Core, poster: Poster, base_url: str, bell: Bell) -> None:
+        self.core = core
+        self._poster = poster
+        self._links = Links(base_url)
+        self._bell = bell
+        self._free = asyncio.Semaphore(AT_ONCE_TO_ALL)
+        self._served: dict[str, tuple[_Receiver, asyncio.Task[None]]] = {}
+        self._closing = False
+
+    async def run(self) -> None:
+        """Deliver until cancelled. What is under way then is finished by `close`."""
+        loop = asyncio.get_running_loop()
+        look_at = loop.time()
+        while True:
+            self._serve(await self._bell.wait(look_at - loop.time()))
+            if loop.time() < look_at:
+                continue
+            look_at = loop.time() + LOOK_EVERY_S
+            try:
+                self._serve(await queue.waiting(self.core))
+            except StoreFailed as error:
+                _log.warning("looking for webhooks failed", error=str(error))
+
+    async def drain(self) -> None:
+        """Return when everything that is due has been attempted. Raises StoreFailed."""
+        while (found := await queue.waiting(self.core)) or self._served:
+            self._serve(found)
+            await asyncio.gather(*(task for _, task in self._served.values()))
+
+    async def close(self) -> None:
+        """Claim nothing more, and give what is under way the time that an attempt may take."""
+        self._closing = True
+        tasks = [task for _, task in self._served.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=DEADLINE_S + LOOK_EVERY_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    # ── one subscription ──────────────────────────────────────────────────────────────────────
+
+    def _serve(self, subscription_ids: Iterable[str]) -> None:
+        """See to it that somebody looks after each of these."""
+        for subscription_id in subscription_ids:
+            if subscription_id in self._served:
+                self._served[subscription_id][0].news.set()
+                continue
+            receiver = _Receiver(subscription_id)
+            task = asyncio.create_task(self._attend(receiver))
+            self._served[subscription_id] = receiver, task
+            task.add_done_callback(partial(self._leave, receiver))
+
+    def _leave(self, receiver: _Receiver, task: asyncio.Task[None]) -> None:
+        del self._served[receiver.id]
+        for attempt in receiver.under_way.values():
+            attempt.cancel()
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            name = type(error).__name__
+            _log.error("delivery failed", subscription=receiver.id, error=name)
+
+    async def _attend(self, receiver: _Receiver) -> None:
+        """Send until nothing is left to claim and nothing is under way."""
+        while True:
+            receiver.news.clear()
+            await self._start(receiver)
+            if not receiver.under_way and not receiver.news.is_set():
+                return
+            await receiver.news.wait()
+
+    async def _start(self, receiver: _Receiver) -> None:
+        jobs = await self._claim(receiver)
+        target = await subscriptions.target(self.core, receiver.id) if jobs else None
+        for job in jobs:
+            # Ours already if the clock was moved on past the lease; or deleted in the meantime.
+            if target is None or job.key in receiver.under_way:
+                self._free.release()
+                continue
+            receiver.start(job.key, asyncio.create_task(self._attempt(target, job)))
+
+    async def _claim(self, receiver: _Receiver) -> Sequence[Job]:
+        """Jobs that have one of the places in AT_ONCE_TO_ALL each."""
+        room = AT_ONCE_TO_ONE - len(receiver.under_way)
+        if room <= 0 or self._closing:
+            return ()
+        await self._free.acquire()
+        places = 1
+        while places < room and not self._free.locked():
+            await self._free.acquire()
+            places += 1
+        jobs: Sequence[Job] = ()
+        try:
+            jobs = await queue.claim(self.core, receiver.id, places)
+        finally:
+            for _ in range(places - len(jobs)):
+                self._free.release()
+        return jobs
+
+    async def _attempt(self, target: Target, job: Job) -> None:
+        try:
+            await self._send(target, job)
+        except StoreFailed as error:
+            _log.warning("an attempt was not recorded", webhook=job.webhook.id, error=str(error))
+        except Exception as error:  # noqa: BLE001  # one bad webhook must not stop the others
+            _log.error("an attempt failed", webhook=job.webhook.id, error=type(error).__name__)
+        finally:
+            self._free.release()
+
+    async def _send(self, target: Target, job: Job) -> None:
+        """No transaction is open while the receiver is asked."""
+        message = await compose(self.core, self._links, target, job)
+        started_at = self.core.clock.now_ms()
+        got: Answer | Why
+        try:
+            got = await self._poster.post(target.url, message.headers, message.body)
+        except NoAnswer as error:
+            got = error.why
+        attempt = kept(self.core, target, job, message, started_at, got)
+        if await queue.settle(self.core, target, job, attempt):
+            _log.warning("subscription paused after too many failures", subscription=target.id)
