@@ -28,10 +28,8 @@ def flag(name: str) -> sa.Column[bool]:
 
 
 def index(name: str, table: str, columns: list[str], where: str | None = None) -> None:
-    some = (
-        {} if where is None else dict.fromkeys(("sqlite_where", "postgresql_where"), sa.text(where))
-    )
-    op.create_index(name, table, columns, **some)
+    only = None if where is None else sa.text(where)
+    op.create_index(name, table, columns, sqlite_where=only, postgresql_where=only)
 
 
 def upgrade() -> None:
