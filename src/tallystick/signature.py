@@ -52,8 +52,9 @@ def standard_headers(
 def _standard_key(secret: bytes) -> bytes:
     """The bytes of the secret itself, unless it says that it encodes others."""
     if secret.startswith(_STANDARD_SECRET):
+        text = secret.removeprefix(_STANDARD_SECRET)
         try:
-            return base64.b64decode(secret.removeprefix(_STANDARD_SECRET), validate=True)
+            return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True) or secret
         except binascii.Error:
             return secret
     return secret
