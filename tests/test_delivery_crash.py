@@ -67,9 +67,11 @@ async def complaints(folder: Path, database_url: str, topics: list[str]) -> list
         wrong.append(f"told {topics}")
     if len(topics) > len(delivery_crash_child.EVENTS) + 1:
         wrong.append(f"told too often: {topics}")
-    for webhook in webhooks:
-        if [each["response"]["statusCode"] for each in webhook["attempts"]] != [200]:
-            wrong.append(f"{webhook['topic']} has attempts {webhook['attempts']}")
+    wrong += [
+        f"{webhook['topic']} has attempts {webhook['attempts']}"
+        for webhook in webhooks
+        if [each["response"]["statusCode"] for each in webhook["attempts"]] != [200]
+    ]
     return wrong
 
 
