@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from tallystick.api.webhooks import queue
-from tallystick.core import Core
 from tallystick.delivery.post import Poster
 
 from .crash_child import Steps, instrument, write
@@ -33,15 +32,15 @@ def step_around_the_post(steps: Steps) -> None:
 
 def claim_for_ever() -> None:
     """The bug that the sweep must catch: who claims a row takes it off the queue."""
-    honest = queue.claim
+    honest = queue._claim
 
-    async def claim(core: Core, subscription_id: str, count: int) -> Any:
-        jobs = await honest(core, subscription_id, count)
+    async def claim(tx: Any, *arguments: Any) -> Any:
+        jobs = await honest(tx, *arguments)
         for job in jobs:
-            await core.db.transact(lambda tx, job=job: tx.run(queue._DELIVERED, id=job.webhook.id))
+            await tx.run(queue._DELIVERED, id=job.webhook.id)
         return jobs
 
-    queue.claim = claim
+    queue._claim = claim
 
 
 def run(folder: str, database_url: str, url: str, kill_at: int, bug: bool) -> None:

@@ -18,7 +18,7 @@ import structlog
 from tallystick.api.webhook_subscriptions import service as subscriptions
 from tallystick.api.webhook_subscriptions.service import Target
 from tallystick.api.webhooks import queue
-from tallystick.api.webhooks.queue import Job
+from tallystick.api.webhooks.queue import Ended, Job
 from tallystick.core import Core
 from tallystick.delivery.bell import Announcing, Bell
 from tallystick.delivery.egress import Egress
@@ -60,12 +60,20 @@ async def delivering(
 
 
 class _Receiver:
-    """What is under way for one subscription. `news`: it may be worth claiming again."""
+    """What is under way for one subscription, and what has ended and is not recorded yet.
+
+    `news`: something has ended, or there may be more to claim.
+    """
 
     def __init__(self, subscription_id: str) -> None:
         self.id = subscription_id
         self.news = asyncio.Event()
         self.under_way: dict[str, asyncio.Task[None]] = {}
+        self.ended: list[Ended] = []
+
+    @property
+    def idle(self) -> bool:
+        return not (self.under_way or self.ended or self.news.is_set())
 
     def start(self, key: str, attempt: asyncio.Task[None]) -> None:
         self.under_way[key] = attempt
@@ -74,6 +82,10 @@ class _Receiver:
     def _end(self, key: str) -> None:
         del self.under_way[key]
         self.news.set()
+
+    def take_ended(self) -> Sequence[Ended]:
+        ended, self.ended = self.ended, []
+        return ended
 
 
 class Delivery:
@@ -141,61 +153,65 @@ class Delivery:
             _log.error("delivery failed", subscription=receiver.id, error=name)
 
     async def _attend(self, receiver: _Receiver) -> None:
-        """Send until nothing is left to claim and nothing is under way."""
+        """Take turns until nothing is left to claim, to wait for or to record."""
         while True:
             receiver.news.clear()
-            await self._start(receiver)
-            if not receiver.under_way and not receiver.news.is_set():
+            await self._take_turn(receiver)
+            if receiver.idle:
                 return
             await receiver.news.wait()
 
-    async def _start(self, receiver: _Receiver) -> None:
-        jobs = await self._claim(receiver)
+    async def _take_turn(self, receiver: _Receiver) -> None:
+        """One transaction for what has ended and what comes next, however many that are."""
+        places = await self._take_places(receiver)
+        ended = receiver.take_ended()
+        jobs: Sequence[Job] = ()
+        try:
+            if places or ended:
+                jobs, paused = await queue.turn(self.core, receiver.id, ended, places)
+                if paused:
+                    _log.warning("paused after too many failures", subscription=receiver.id)
+        finally:
+            for _ in range(places - len(jobs)):
+                self._free.release()
         target = await subscriptions.target(self.core, receiver.id) if jobs else None
         for job in jobs:
             # Ours already if the clock was moved on past the lease; or deleted in the meantime.
             if target is None or job.key in receiver.under_way:
                 self._free.release()
                 continue
-            receiver.start(job.key, asyncio.create_task(self._attempt(target, job)))
+            attempt = asyncio.create_task(self._attempt(receiver, target, job))
+            receiver.start(job.key, attempt)
 
-    async def _claim(self, receiver: _Receiver) -> Sequence[Job]:
-        """Jobs that have one of the places in AT_ONCE_TO_ALL each."""
+    async def _take_places(self, receiver: _Receiver) -> int:
+        """Places in AT_ONCE_TO_ALL, as many as there is room for.
+
+        Waits for one, in the order of asking, unless there is something else to do meanwhile.
+        """
         room = AT_ONCE_TO_ONE - len(receiver.under_way)
-        if room <= 0 or self._closing:
-            return ()
-        await self._free.acquire()
-        places = 1
-        while places < room and not self._free.locked():
+        if self._closing:
+            return 0
+        places = 0
+        while places < room:
+            if self._free.locked() and (places or receiver.under_way or receiver.ended):
+                break
             await self._free.acquire()
             places += 1
-        jobs: Sequence[Job] = ()
-        try:
-            jobs = await queue.claim(self.core, receiver.id, places)
-        finally:
-            for _ in range(places - len(jobs)):
-                self._free.release()
-        return jobs
+        return places
 
-    async def _attempt(self, target: Target, job: Job) -> None:
+    async def _attempt(self, receiver: _Receiver, target: Target, job: Job) -> None:
+        """No transaction is open while the receiver is asked."""
         try:
-            await self._send(target, job)
-        except StoreFailed as error:
-            _log.warning("an attempt was not recorded", webhook=job.webhook.id, error=str(error))
+            message = await compose(self.core, self._links, target, job)
+            started_at = self.core.clock.now_ms()
+            got: Answer | Why
+            try:
+                got = await self._poster.post(target.url, message.headers, message.body)
+            except NoAnswer as error:
+                got = error.why
+            attempt = kept(self.core, target, job, message, started_at, got)
+            receiver.ended.append(Ended(job, attempt))
         except Exception as error:  # noqa: BLE001  # one bad webhook must not stop the others
             _log.error("an attempt failed", webhook=job.webhook.id, error=type(error).__name__)
         finally:
             self._free.release()
-
-    async def _send(self, target: Target, job: Job) -> None:
-        """No transaction is open while the receiver is asked."""
-        message = await compose(self.core, self._links, target, job)
-        started_at = self.core.clock.now_ms()
-        got: Answer | Why
-        try:
-            got = await self._poster.post(target.url, message.headers, message.body)
-        except NoAnswer as error:
-            got = error.why
-        attempt = kept(self.core, target, job, message, started_at, got)
-        if await queue.settle(self.core, target, job, attempt):
-            _log.warning("subscription paused after too many failures", subscription=target.id)

@@ -55,8 +55,8 @@ async def record(
     """
     now_ms = core.clock.now_ms()
     row = EventRow(core.ids.new(), app_id, topic, resource, resource_id, customer_id, now_ms)
-    await store.add(tx, row)
-    await webhooks.record(core, tx, app_id, row.id, topic, resource_id)
+    number = await store.add(tx, row)
+    await webhooks.record(core, tx, app_id, number, row.id, topic, resource_id)
     await audit.note(tx, app_id, resource, resource_id, topic, now_ms)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tallystick.api.webhook_subscriptions import store
-from tallystick.api.webhook_subscriptions.store import SubscriptionRow, TurnRow
+from tallystick.api.webhook_subscriptions.store import SubscriptionRow
 from tallystick.api.webhook_subscriptions.wire import (
     COLLECTION,
     PostedPause,
@@ -48,8 +48,6 @@ PAUSE_AFTER_FAILURES = 400
 PAUSE_AFTER_MS = DAY_MS
 
 URL_CHARS_MAX = 2_048
-
-Turn = TurnRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +151,9 @@ async def remove(core: Core, app_id: str, subscription_id: str) -> SubscriptionR
 # ── what its webhooks need ────────────────────────────────────────────────────────────────────
 
 
-async def take_turns(tx: Transaction, app_id: str) -> Sequence[Turn]:
-    """The next place in the order of each subscription of an application."""
-    return await store.take_turns(tx, app_id)
+async def list_ids(tx: Transaction, app_id: str) -> Sequence[tuple[str, bool]]:
+    """The id of each subscription of an application, and whether it is paused."""
+    return await store.list_ids(tx, app_id)
 
 
 async def is_there(tx: Transaction, app_id: str, subscription_id: str) -> bool:
@@ -173,20 +171,22 @@ async def target(core: Core, subscription_id: str) -> Target | None:
     return Target(row.id, row.app_id, row.account_id, row.url, secret)
 
 
-async def count(tx: Transaction, target_: Target, *, ok: bool, now_ms: int) -> bool:
+async def count(
+    tx: Transaction, app_id: str, subscription_id: str, *, ok: bool, now_ms: int
+) -> bool:
     """Count an attempt; True if it was the failure after which the subscription is paused.
 
     Both must hold: PAUSE_AFTER_FAILURES in a row, and PAUSE_AFTER_MS since the last success, or
     since there is a subscription (decision 15).
     """
     if ok:
-        await store.succeeded(tx, target_.id)
+        await store.succeeded(tx, subscription_id)
         return False
-    await store.failed(tx, target_.id)
+    await store.failed(tx, subscription_id)
     since = now_ms - PAUSE_AFTER_MS
-    if not await store.give_up(tx, target_.id, PAUSE_AFTER_FAILURES, since):
+    if not await store.give_up(tx, subscription_id, PAUSE_AFTER_FAILURES, since):
         return False
-    await audit.note(tx, target_.app_id, COLLECTION, target_.id, "paused", now_ms)
+    await audit.note(tx, app_id, COLLECTION, subscription_id, "paused", now_ms)
     return True
 
 

@@ -11,8 +11,8 @@ TABLE, SECRET = "subscription", "secret"
 _COLUMNS = "id, app_id, url, secret_sealed, paused, created_at"
 _ADD = Statement(
     "INSERT INTO subscription"
-    " (id, app_id, url, secret_sealed, paused, removed, sequence, failures, created_at)"
-    " VALUES (:id, :app_id, :url, :secret_sealed, :paused, FALSE, 0, 0, :created_at)"
+    " (id, app_id, url, secret_sealed, paused, removed, failures, created_at)"
+    " VALUES (:id, :app_id, :url, :secret_sealed, :paused, FALSE, 0, :created_at)"
 )
 _FIND = Statement(
     f"SELECT {_COLUMNS} FROM subscription WHERE app_id = :app_id AND id = :id AND NOT removed"
@@ -32,13 +32,7 @@ _REMOVE = Statement(
     "UPDATE subscription SET removed = TRUE, secret_sealed = NULL WHERE id = :id AND NOT removed"
 )
 
-# The lock is held until the commit, so the order of `sequence` is the order of commits; it is taken
-# in the order of ids, so that two who need several do not wait for each other.
-_HOLD_ALL = Statement(
-    "SELECT id, sequence, paused FROM subscription WHERE app_id = :app_id AND NOT removed"
-    " ORDER BY id /* for update */"
-)
-_ADVANCE = Statement("UPDATE subscription SET sequence = :sequence WHERE id = :id")
+_IDS = Statement("SELECT id, paused FROM subscription WHERE app_id = :app_id AND NOT removed")
 
 # Of tables that belong to `webhooks`, whose service calls this one and cannot be called from here.
 _STOP_WEBHOOKS = Statement(
@@ -68,14 +62,6 @@ class SubscriptionRow(msgspec.Struct, frozen=True):
     secret_sealed: bytes | None
     paused: bool
     created_at: int
-
-
-class TurnRow(msgspec.Struct, frozen=True):
-    """A place in the order of a subscription's webhooks."""
-
-    subscription_id: str
-    sequence: int
-    paused: bool
 
 
 class TargetRow(msgspec.Struct, frozen=True):
@@ -121,8 +107,12 @@ async def pause(tx: Transaction, subscription_id: str) -> None:
 
 
 async def resume(tx: Transaction, subscription_id: str) -> None:
-    """Failures are counted afresh."""
+    """Failures are counted afresh, and what was recorded in the meantime is not sent.
+
+    A webhook is stopped once more here because its transaction may have begun before the pause.
+    """
     await tx.run(_PAUSE, id=subscription_id, paused=False)
+    await tx.run(_STOP_WEBHOOKS, id=subscription_id)
 
 
 async def remove(tx: Transaction, subscription_id: str) -> None:
@@ -131,13 +121,8 @@ async def remove(tx: Transaction, subscription_id: str) -> None:
     await tx.run(_STOP_RETRIES, id=subscription_id)
 
 
-async def take_turns(tx: Transaction, app_id: str) -> list[TurnRow]:
-    """The next place in the order of each of an application's subscriptions."""
-    turns = []
-    for subscription_id, last, paused in await tx.all(_HOLD_ALL, app_id=app_id):
-        await tx.run(_ADVANCE, id=subscription_id, sequence=last + 1)
-        turns.append(TurnRow(subscription_id, last + 1, bool(paused)))
-    return turns
+async def list_ids(reads: Reads, app_id: str) -> list[tuple[str, bool]]:
+    return [(row[0], bool(row[1])) for row in await reads.all(_IDS, app_id=app_id)]
 
 
 async def find_target(reads: Reads, subscription_id: str) -> TargetRow | None:

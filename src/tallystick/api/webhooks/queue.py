@@ -34,31 +34,38 @@ RETRIES_AT_MS = tuple(accumulate(RETRY_DELAYS_MS))
 
 # Longer than an attempt may last, so that nobody takes over what is still at work.
 LEASE_MS = 30 * SECOND_MS
+# A lease that far ahead is from a clock that was set back since (the sandbox's, by a restart), not
+# from another worker whose clock, or whose look at it, differs a little from ours.
+LEASE_AHEAD_MAX_MS = 10 * LEASE_MS
 
 
 def _free(alias: str) -> str:
-    """No lease, or one that is over; one from a clock that was set back since counts as over."""
+    """No lease, or one that is over."""
     lease = f"{alias}.lease_until"
-    return f"({lease} <= :now_ms OR {lease} > :now_ms + {LEASE_MS})"
+    return f"({lease} <= :now_ms OR {lease} > :now_ms + {LEASE_AHEAD_MAX_MS})"
 
 
 _READY = (
     f"w.state = 'due' AND w.due_at <= :now_ms AND {_free('w')} AND (w.tried > 0 OR NOT EXISTS ("
     "SELECT 1 FROM webhook e WHERE e.subscription_id = w.subscription_id"
-    " AND e.resource_id = w.resource_id AND e.sequence < w.sequence"
+    " AND e.resource_id = w.resource_id AND e.number < w.number"
     " AND e.state = 'due' AND e.tried = 0))"
 )
+# A webhook that was committed while its subscription was paused or deleted may be due all the same.
+_OPEN = "NOT s.paused AND NOT s.removed"
 _ASKED = f"r.state = 'due' AND {_free('r')}"
 
+# Not EXISTS, for which PostgreSQL would read everything that is due, of all subscriptions at once.
 _WAITING = Statement(
-    "SELECT s.id FROM subscription s"
-    f" WHERE EXISTS (SELECT 1 FROM webhook w WHERE w.subscription_id = s.id AND {_READY})"
-    f" OR EXISTS (SELECT 1 FROM retry r WHERE r.subscription_id = s.id AND {_ASKED})"
+    f"SELECT s.id FROM subscription s WHERE ({_OPEN} AND "
+    f"(SELECT 1 FROM webhook w WHERE w.subscription_id = s.id AND {_READY} LIMIT 1) IS NOT NULL) OR"
+    f" (SELECT 1 FROM retry r WHERE r.subscription_id = s.id AND {_ASKED} LIMIT 1) IS NOT NULL"
 )
 _CLAIM = Statement(
     "WITH ready AS MATERIALIZED ("
     f"SELECT w.id FROM webhook w WHERE w.subscription_id = :subscription_id AND {_READY}"
-    " ORDER BY w.due_at, w.sequence LIMIT :count /* for update skip locked */)"
+    f" AND EXISTS (SELECT 1 FROM subscription s WHERE s.id = :subscription_id AND {_OPEN})"
+    " ORDER BY w.due_at, w.number LIMIT :count /* for update skip locked */)"
     " UPDATE webhook SET lease_until = :lease_until WHERE id IN (SELECT id FROM ready)"
     f" RETURNING {store.COLUMNS}"
 )
@@ -89,54 +96,70 @@ class Job(msgspec.Struct, frozen=True):
         return self.retry_id or self.webhook.id
 
 
+class Ended(msgspec.Struct, frozen=True):
+    """An attempt that is over."""
+
+    job: Job
+    attempt: AttemptRow
+
+
 async def waiting(core: Core) -> Sequence[str]:
     """The subscriptions for which there is something to claim."""
     rows = await core.db.all(_WAITING, now_ms=core.clock.now_ms())
     return [row[0] for row in rows]
 
 
-async def claim(core: Core, subscription_id: str, count: int) -> Sequence[Job]:
-    """At most `count` of a subscription's webhooks, ours for LEASE_MS; retries asked for first."""
-    now_ms = core.clock.now_ms()
-    lease_until = now_ms + LEASE_MS
+async def turn(
+    core: Core, subscription_id: str, ended: Sequence[Ended], count: int
+) -> tuple[Sequence[Job], bool]:
+    """Keep the attempts that have ended, and claim at most `count` webhooks, in one transaction.
 
-    async def take(tx: Transaction) -> list[Job]:
-        taken: dict[str, Value] = {
-            "subscription_id": subscription_id,
-            "now_ms": now_ms,
-            "lease_until": lease_until,
-        }
-        jobs = []
-        for retry_id, app_id, webhook_id in await tx.all(_CLAIM_ASKED, **taken, count=count):
-            row = await store.find(tx, app_id, webhook_id)
-            if row is not None:
-                jobs.append(Job(row, retry_id))
-        if len(jobs) < count:
-            rows = await tx.all(_CLAIM, **taken, count=count - len(jobs))
-            due = [WebhookRow(*row) for row in rows]
-            jobs += [Job(row) for row in sorted(due, key=lambda row: (row.due_at, row.sequence))]
-        return jobs
+    The jobs, which are ours for LEASE_MS; and True if one of the attempts was the failure after
+    which the subscription is paused.
+    """
+    now_ms = core.clock.now_ms()
+
+    async def take(tx: Transaction) -> tuple[Sequence[Job], bool]:
+        paused = [await _settle(tx, each) for each in ended]
+        jobs = await _claim(tx, subscription_id, now_ms, count) if count else ()
+        return jobs, any(paused)
 
     return await core.db.transact(take)
 
 
-async def settle(core: Core, target: subscriptions.Target, job: Job, attempt: AttemptRow) -> bool:
-    """Keep an attempt and what follows from it; True if it was the one that paused the target."""
-    row = job.webhook
+async def _claim(tx: Transaction, subscription_id: str, now_ms: int, count: int) -> Sequence[Job]:
+    """Retries that were asked for go first: somebody waits for them."""
+    taken: dict[str, Value] = {
+        "subscription_id": subscription_id,
+        "now_ms": now_ms,
+        "lease_until": now_ms + LEASE_MS,
+    }
+    jobs = []
+    for retry_id, app_id, webhook_id in await tx.all(_CLAIM_ASKED, **taken, count=count):
+        row = await store.find(tx, app_id, webhook_id)
+        if row is not None:
+            jobs.append(Job(row, retry_id))
+    if len(jobs) < count:
+        rows = await tx.all(_CLAIM, **taken, count=count - len(jobs))
+        due = [WebhookRow(*row) for row in rows]
+        jobs += [Job(row) for row in sorted(due, key=lambda row: (row.due_at, row.number))]
+    return jobs
 
-    async def apply(tx: Transaction) -> bool:
-        await store.add_attempt(tx, attempt)
-        # Before any webhook is touched: who pauses a subscription goes the same way.
-        paused = await subscriptions.count(tx, target, ok=attempt.ok, now_ms=attempt.ended_at)
-        if attempt.ok:
-            await tx.run(_DELIVERED, id=row.id)
-        elif job.retry_id is None:
-            await _postpone(tx, row, attempt.started_at)
-        if job.retry_id is not None:
-            await tx.run(_RETRIED, id=job.retry_id)
-        return paused
 
-    return await core.db.transact(apply)
+async def _settle(tx: Transaction, ended: Ended) -> bool:
+    job, attempt = ended.job, ended.attempt
+    await store.add_attempt(tx, attempt)
+    # Before any webhook is touched: who pauses a subscription goes the same way.
+    paused = await subscriptions.count(
+        tx, attempt.app_id, attempt.subscription_id, ok=attempt.ok, now_ms=attempt.ended_at
+    )
+    if attempt.ok:
+        await tx.run(_DELIVERED, id=job.webhook.id)
+    elif job.retry_id is None:
+        await _postpone(tx, job.webhook, attempt.started_at)
+    if job.retry_id is not None:
+        await tx.run(_RETRIED, id=job.retry_id)
+    return paused
 
 
 async def _postpone(tx: Transaction, row: WebhookRow, started_at: int) -> None:

@@ -19,25 +19,30 @@ async def record(
     core: Core,
     tx: Transaction,
     app_id: str,
+    number: int,
     event_id: str,
     topic: str,
     resource_id: str,
 ) -> None:
     """Write one webhook per subscription, in the transaction of the event that it tells of.
 
+    `number` is the event's: who changes a resource holds its row, so events about one resource are
+    numbered in the order of their commits, without a lock that would make an application's
+    transactions wait for each other.
+
     While a subscription is paused its webhooks are recorded and not sent (contract 6.7).
     """
     now_ms = core.clock.now_ms()
-    for turn in await subscriptions.take_turns(tx, app_id):
+    for subscription_id, paused in await subscriptions.list_ids(tx, app_id):
         row = WebhookRow(
             id=core.ids.new(),
             app_id=app_id,
-            subscription_id=turn.subscription_id,
-            sequence=turn.sequence,
+            subscription_id=subscription_id,
+            number=number,
             event_id=event_id,
             topic=topic,
             resource_id=resource_id,
-            state="stopped" if turn.paused else "due",
+            state="stopped" if paused else "due",
             tried=0,
             first_at=None,
             due_at=now_ms,

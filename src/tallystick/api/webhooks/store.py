@@ -12,7 +12,7 @@ from tallystick.store.db import Reads, Row, Statement, Transaction, Value
 NEVER = 2**62
 
 _NAMES = (
-    "id", "app_id", "subscription_id", "sequence", "event_id", "topic", "resource_id", "state",
+    "id", "app_id", "subscription_id", "number", "event_id", "topic", "resource_id", "state",
     "tried", "first_at", "due_at", "lease_until", "created_at",
 )  # fmt: skip
 COLUMNS = ", ".join(_NAMES)
@@ -25,7 +25,7 @@ _MATCHES = (
     " AND created_at >= :since AND created_at < :until"
     " AND (:resource_id = '' OR resource_id = :resource_id)"
 )
-_PAGE = f"{_MATCHES} ORDER BY sequence DESC LIMIT :limit OFFSET :offset"
+_PAGE = f"{_MATCHES} ORDER BY number DESC LIMIT :limit OFFSET :offset"
 _LIST = Statement(f"SELECT {COLUMNS}{_PAGE}")
 _COUNT = Statement(f"SELECT count(*){_MATCHES}")
 
@@ -57,7 +57,7 @@ _RETRIES = Statement(
 
 
 class WebhookRow(msgspec.Struct, frozen=True):
-    """One event for one subscription; `sequence` is its place among that subscription's.
+    """One event for one subscription; `number` is that of the event.
 
     state: due → delivered | exhausted (tried for the last time) | stopped (not to be sent unless
     asked for: the subscription was paused or deleted). `tried` counts the attempts made by
@@ -67,7 +67,7 @@ class WebhookRow(msgspec.Struct, frozen=True):
     id: str
     app_id: str
     subscription_id: str
-    sequence: int
+    number: int
     event_id: str
     topic: str
     resource_id: str

@@ -39,7 +39,7 @@ def upgrade() -> None:
 
 
 def subscriptions() -> None:
-    # `sequence` is that of the webhook written last; `failures` are those since the last success.
+    # `failures` are those since the last success.
     op.create_table(
         "subscription",
         uuid("id", primary=True),
@@ -48,7 +48,6 @@ def subscriptions() -> None:
         sa.Column("secret_sealed", BOX, nullable=True),
         flag("paused"),
         flag("removed"),
-        sa.Column("sequence", BIG, nullable=False),
         sa.Column("failures", BIG, nullable=False),
         at("created_at"),
     )
@@ -61,7 +60,7 @@ def webhooks() -> None:
         uuid("id", primary=True),
         uuid("app_id"),
         sa.Column("subscription_id", ID, sa.ForeignKey("subscription.id"), nullable=False),
-        sa.Column("sequence", BIG, nullable=False),
+        sa.Column("number", BIG, nullable=False),
         uuid("event_id"),
         text("topic"),
         uuid("resource_id"),
@@ -71,14 +70,14 @@ def webhooks() -> None:
         at("due_at"),
         at("lease_until"),
         at("created_at"),
-        sa.UniqueConstraint("subscription_id", "sequence", name="webhook_order"),
+        sa.UniqueConstraint("subscription_id", "number", name="webhook_order"),
     )
-    index("webhook_due", "webhook", ["subscription_id", "due_at"], "state = 'due'")
+    index("webhook_due", "webhook", ["subscription_id", "due_at", "number"], "state = 'due'")
     # Finds out whether an earlier one about the same resource has yet to be tried.
     index(
         "webhook_untried",
         "webhook",
-        ["subscription_id", "resource_id", "sequence"],
+        ["subscription_id", "resource_id", "number"],
         "state = 'due' AND tried = 0",
     )
     op.create_table(
