@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -56,8 +57,13 @@ class Poster:
         self, egress: Egress, *, tls: ssl.SSLContext | None = None, deadline_s: float = DEADLINE_S
     ) -> None:
         self._egress = egress
-        self._tls = tls or ssl.create_default_context()
+        self._given_tls = tls
         self._deadline_s = deadline_s
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Made when it is needed first: reading the authorities takes longer than all the rest."""
+        return self._given_tls or ssl.create_default_context()
 
     async def post(self, url: str, headers: Headers, body: bytes) -> Answer:
         """Raises NoAnswer."""

@@ -113,12 +113,19 @@ class Delivery:
                 self._serve(await queue.waiting(self.core))
             except StoreFailed as error:
                 _log.warning("looking for webhooks failed", error=str(error))
+            except Exception as error:  # noqa: BLE001  # nobody would start us again
+                _log.error("looking for webhooks failed", error=type(error).__name__)
 
     async def drain(self) -> None:
-        """Return when everything that is due has been attempted. Raises StoreFailed."""
+        """Return when everything that is due has been attempted. Raises StoreFailed.
+
+        Who gives up waiting for it stops nothing.
+        """
         while (found := await queue.waiting(self.core)) or self._served:
             self._serve(found)
-            await asyncio.gather(*(task for _, task in self._served.values()))
+            done, _ = await asyncio.wait([task for _, task in self._served.values()])
+            for task in done:
+                task.result()
 
     async def close(self) -> None:
         """Claim nothing more, and give what is under way the time that an attempt may take."""

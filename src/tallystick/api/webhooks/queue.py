@@ -120,7 +120,10 @@ async def turn(
     now_ms = core.clock.now_ms()
 
     async def take(tx: Transaction) -> tuple[Sequence[Job], bool]:
-        paused = [await _settle(tx, each) for each in ended]
+        # All of this before any webhook is touched: who pauses a subscription goes the same way.
+        paused = [await _count(tx, each.attempt) for each in ended]
+        for each in ended:
+            await _settle(tx, each)
         jobs = await _claim(tx, subscription_id, now_ms, count) if count else ()
         return jobs, any(paused)
 
@@ -146,20 +149,21 @@ async def _claim(tx: Transaction, subscription_id: str, now_ms: int, count: int)
     return jobs
 
 
-async def _settle(tx: Transaction, ended: Ended) -> bool:
-    job, attempt = ended.job, ended.attempt
-    await store.add_attempt(tx, attempt)
-    # Before any webhook is touched: who pauses a subscription goes the same way.
-    paused = await subscriptions.count(
+async def _count(tx: Transaction, attempt: AttemptRow) -> bool:
+    return await subscriptions.count(
         tx, attempt.app_id, attempt.subscription_id, ok=attempt.ok, now_ms=attempt.ended_at
     )
+
+
+async def _settle(tx: Transaction, ended: Ended) -> None:
+    job, attempt = ended.job, ended.attempt
+    await store.add_attempt(tx, attempt)
     if attempt.ok:
         await tx.run(_DELIVERED, id=job.webhook.id)
     elif job.retry_id is None:
         await _postpone(tx, job.webhook, attempt.started_at)
     if job.retry_id is not None:
         await tx.run(_RETRIED, id=job.retry_id)
-    return paused
 
 
 async def _postpone(tx: Transaction, row: WebhookRow, started_at: int) -> None:

@@ -8,10 +8,14 @@ import hashlib
 import hmac
 
 import pytest
+from tests.gateway import in_process
 from tests.receiver import BROKEN, OK, subscribe, told
 
+from tallystick.api.webhooks import queue
 from tallystick.api.webhooks.queue import LEASE_MS
 from tallystick.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, from_iso
+from tallystick.delivery import worker
+from tallystick.delivery.worker import delivering
 
 pytestmark = pytest.mark.anyio
 
@@ -227,13 +231,63 @@ async def test_a_receiver_that_hangs_holds_nobody_else(gateway, receive):
     quick = await receive()
     await subscribe(client, quick)
     await asyncio.gather(*(client.customer() for _ in range(20)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(8):
         while len(quick.got) < 20:
             await asyncio.sleep(0.01)
     assert [each.at_once_max for each in hanging] == [10] * 9
     let_go.set()
     await gateway.process.drain()
     assert [len(each.got) for each in hanging] == [20] * 9
+
+
+async def test_all_together_have_a_bound(tmp_path, database_url, receive, monkeypatch):
+    """Twelve places: a receiver that hangs has ten of them, and the quick one is served."""
+    monkeypatch.setattr(worker, "AT_ONCE_TO_ALL", 12)
+    let_go = asyncio.Event()
+
+    async def hangs(_got):
+        await let_go.wait()
+        return OK
+
+    async with in_process(tmp_path, database_url) as gateway:
+        client = await gateway.application()
+        hanging, other, quick = await receive(hangs), await receive(hangs), await receive()
+        await subscribe(client, hanging)
+        await asyncio.gather(*(client.customer() for _ in range(20)))
+        await subscribe(client, quick)
+        await asyncio.gather(*(client.customer() for _ in range(20)))
+        async with asyncio.timeout(8):
+            while len(quick.got) < 20:
+                await asyncio.sleep(0.01)
+        assert hanging.at_once_max == 10
+        assert quick.at_once_max <= 2
+        await subscribe(client, other)
+        await client.customer()
+        await asyncio.sleep(0.2)
+        assert hanging.at_once + other.at_once + quick.at_once <= 12
+        let_go.set()
+        await gateway.process.drain()
+        assert [len(each.got) for each in (hanging, other, quick)] == [41, 1, 21]
+
+
+async def test_who_gives_up_draining_stops_nothing(gateway, receive):
+    client = await gateway.application()
+    let_go = asyncio.Event()
+
+    async def hangs(_got):
+        await let_go.wait()
+        return OK
+
+    receiver = await receive(hangs)
+    subscription = await subscribe(client, receiver)
+    await client.customer()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await gateway.process.drain()
+    let_go.set()
+    await gateway.process.drain()
+    (webhook,) = await told(client, subscription)
+    assert (len(receiver.got), len(webhook["attempts"])) == (1, 1)
 
 
 async def test_a_slow_delivery_leaves_room_for_others_to_the_same(gateway, receive):
@@ -248,7 +302,7 @@ async def test_a_slow_delivery_leaves_room_for_others_to_the_same(gateway, recei
     receiver = await receive(first_hangs)
     await subscribe(client, receiver)
     await client.customer()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(8):
         while len(receiver.got) < 1:
             await asyncio.sleep(0.01)
         await asyncio.gather(*(client.customer() for _ in range(20)))
@@ -281,16 +335,12 @@ async def test_what_another_process_wrote_is_found(gateway, receive):
     inner, core._bell = core._bell, type(core._bell)()
     await client.customer()
     core._bell = inner
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(8):
         while not receiver.got:
             await asyncio.sleep(0.01)
 
 
 async def test_two_workers_send_each_webhook_once(tmp_path, database_url, receive):
-    from tests.gateway import in_process
-
-    from tallystick.delivery.worker import delivering
-
     async with (
         in_process(tmp_path, database_url) as one,
         delivering(one.core, "http://127.0.0.1:7420") as other,
@@ -304,8 +354,6 @@ async def test_two_workers_send_each_webhook_once(tmp_path, database_url, receiv
 
 
 async def test_a_lease_of_a_dead_worker_runs_out(gateway, receive):
-    from tallystick.api.webhooks import queue
-
     client, receiver = await signed_in(gateway), await receive()
     subscription = await subscribe(client, receiver)
     bell = gateway.core.db._bell
