@@ -38,7 +38,7 @@ class NoAnswer(Exception):
 
     def __init__(self, why: Why) -> None:
         super().__init__(why)
-        self.why = why
+        self.why: Why = why
 
 
 @dataclass(frozen=True, slots=True)
