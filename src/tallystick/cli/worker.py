@@ -17,7 +17,6 @@ def run(flags: dict[str, Any]) -> None:
     """Deliver until a signal; what is under way then is finished first."""
     settings = config.load(flags)
     logs.configure(settings.log_level)
-    print(f"tallystick worker · {settings.mode} mode", file=sys.stderr)
     asyncio.run(_run(settings))
 
 
@@ -26,5 +25,6 @@ async def _run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, ended.set)
+    print(f"tallystick worker · {settings.mode} mode", file=sys.stderr)
     async with opened(settings) as core, delivering(core, settings.base_url):
         await ended.wait()

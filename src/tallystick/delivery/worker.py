@@ -158,6 +158,8 @@ class Delivery:
         if error is not None:
             name = type(error).__name__
             _log.error("delivery failed", subscription=receiver.id, error=name)
+        elif receiver.news.is_set() and not self._closing:
+            self._serve([receiver.id])  # it came between the last turn and now
 
     async def _attend(self, receiver: _Receiver) -> None:
         """Take turns until nothing is left to claim, to wait for or to record."""
@@ -171,24 +173,25 @@ class Delivery:
     async def _take_turn(self, receiver: _Receiver) -> None:
         """One transaction for what has ended and what comes next, however many that are."""
         places = await self._take_places(receiver)
-        ended = receiver.take_ended()
-        jobs: Sequence[Job] = ()
         try:
-            if places or ended:
-                jobs, paused = await queue.turn(self.core, receiver.id, ended, places)
-                if paused:
-                    _log.warning("paused after too many failures", subscription=receiver.id)
+            ended = receiver.take_ended()
+            if not places and not ended:
+                return
+            jobs, paused = await queue.turn(self.core, receiver.id, ended, places)
+            if paused:
+                _log.warning("paused after too many failures", subscription=receiver.id)
+            target = await subscriptions.target(self.core, receiver.id) if jobs else None
+            for job in jobs:
+                # Not if it was deleted just now, nor what is ours already: the clock may have been
+                # moved on past the lease.
+                if target is not None and job.key not in receiver.under_way:
+                    attempt = asyncio.create_task(self._attempt(receiver, target, job))
+                    attempt.add_done_callback(lambda _done: self._free.release())
+                    receiver.start(job.key, attempt)
+                    places -= 1
         finally:
-            for _ in range(places - len(jobs)):
+            for _ in range(places):
                 self._free.release()
-        target = await subscriptions.target(self.core, receiver.id) if jobs else None
-        for job in jobs:
-            # Ours already if the clock was moved on past the lease; or deleted in the meantime.
-            if target is None or job.key in receiver.under_way:
-                self._free.release()
-                continue
-            attempt = asyncio.create_task(self._attempt(receiver, target, job))
-            receiver.start(job.key, attempt)
 
     async def _take_places(self, receiver: _Receiver) -> int:
         """Places in AT_ONCE_TO_ALL, as many as there is room for.
@@ -220,5 +223,3 @@ class Delivery:
             receiver.ended.append(Ended(job, attempt))
         except Exception as error:  # noqa: BLE001  # one bad webhook must not stop the others
             _log.error("an attempt failed", webhook=job.webhook.id, error=type(error).__name__)
-        finally:
-            self._free.release()
