@@ -125,7 +125,8 @@ class Delivery:
             self._serve(found)
             done, _ = await asyncio.wait([task for _, task in self._served.values()])
             for task in done:
-                task.result()
+                if not task.cancelled() and isinstance(failed := task.exception(), StoreFailed):
+                    raise failed
 
     async def close(self) -> None:
         """Claim nothing more, and give what is under way the time that an attempt may take."""

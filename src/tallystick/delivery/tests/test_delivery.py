@@ -16,6 +16,7 @@ from tallystick.api.webhooks.queue import LEASE_MS
 from tallystick.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, from_iso
 from tallystick.delivery import worker
 from tallystick.delivery.worker import delivering
+from tallystick.store.db import Statement, StoreFailed
 
 pytestmark = pytest.mark.anyio
 
@@ -367,3 +368,65 @@ async def test_a_lease_of_a_dead_worker_runs_out(gateway, receive):
     assert receiver.got == []
     await advance(gateway, client, 1)
     assert len(receiver.got) == 1
+
+
+SPOIL = Statement("UPDATE subscription SET secret_sealed = :box WHERE id = :id")
+
+
+async def test_a_secret_that_does_not_open_costs_nobody_else_a_place(gateway, receive):
+    client, bad, good = await signed_in(gateway), await receive(), await receive()
+    spoilt = (await subscribe(client, bad)).rpartition("/")[2]
+    await subscribe(client, good)
+    box = b"\x01" + bytes(200)
+    await gateway.core.db.transact(lambda tx: tx.run(SPOIL, id=spoilt, box=box))
+    for _ in range(3):
+        await client.customer()
+        async with asyncio.timeout(8):
+            while gateway.process._delivery._served:
+                await asyncio.sleep(0.01)
+    await advance(gateway, client, LEASE_MS)
+    assert (len(bad.got), len(good.got)) == (0, 3)
+    assert gateway.process._delivery._free._value == worker.AT_ONCE_TO_ALL
+
+
+async def test_what_could_not_be_recorded_is_sent_again(gateway, receive, monkeypatch):
+    client, receiver = await signed_in(gateway), await receive()
+    subscription = await subscribe(client, receiver)
+    honest, failed = queue.turn, []
+
+    async def fails_once(core, subscription_id, ended, count):
+        if ended and not failed:
+            failed.append(ended)
+            raise StoreFailed("the disk is full")
+        return await honest(core, subscription_id, ended, count)
+
+    monkeypatch.setattr(queue, "turn", fails_once)
+    await client.customer()
+    async with asyncio.timeout(8):
+        while not failed or gateway.process._delivery._served:
+            await asyncio.sleep(0.01)
+    await gateway.process.drain()
+    assert len(receiver.got) == 1
+    await advance(gateway, client, LEASE_MS)
+    (webhook,) = await told(client, subscription)
+    assert (len(receiver.got), len(webhook["attempts"])) == (2, 1)
+    assert gateway.process._delivery._free._value == worker.AT_ONCE_TO_ALL
+
+
+async def test_closing_finishes_what_is_under_way(tmp_path, database_url, receive):
+    async def slow(_got):
+        await asyncio.sleep(0.5)
+        return OK
+
+    receiver = await receive(slow)
+    async with in_process(tmp_path, database_url) as gateway:
+        client = await gateway.application()
+        subscription = await subscribe(client, receiver)
+        await client.customer()
+        while not receiver.got:
+            await asyncio.sleep(0.01)
+    async with in_process(tmp_path, database_url) as gateway:
+        again = gateway.client()
+        await again.sign_in(client.made["client_id"], client.made["client_secret"])
+        (webhook,) = await told(again, subscription)
+        assert [each["response"]["statusCode"] for each in webhook["attempts"]] == [200]
