@@ -54,8 +54,17 @@ READINGS = """
 | a session whose token has expired | is still shown |
 | available connection tokens | sealed by us, bound to application, customer and partner, 30 minutes, one use |
 | `bankName` of bare numbers | `SANDBOX TEST BANK` |
+| a webhook subscription or webhook that is absent | `NotFound` with the general text, as the specification has it |
+| an update of a subscription without a boolean `paused` | 400 `BadRequest` |
+| retry times of a webhook | 15 m, 1 h, 3 h, 6 h, 12 h, 24 h, 48 h and 72 h after its first attempt |
+| pausing a subscription | ends what was scheduled; what is recorded meanwhile has no attempts and is sent only when a retry is asked for, which works while paused as well |
+| automatic pause | 400 failures in a row and 24 hours since the last success, or since the subscription was made |
+| a retry that was asked for | one attempt at once; it changes no schedule unless it succeeds, which ends it |
+| a deleted subscription | its webhooks are still shown; a retry of one is 404 |
+| `startDate`, `endDate` | whole days in UTC, both included; nonsense does not narrow |
+| the time in `webhook-timestamp` | the gateway's clock, in sandbox the virtual one |
 
-Declared by Dwolla's specification without a cause that we know: `createCustomer` 404, `listEvents` 404, `listAccountExchanges` 404.
+Declared by Dwolla's specification without a cause that we know: `createCustomer` 404, `listEvents` 404, `listAccountExchanges` 404, `listWebhookSubscriptions` 404, `createWebhookSubscription` 404 and 429.
 
 Tested clients: PyPI `dwollav2` 2.3.0, npm `dwolla-v2` 3.4.2, npm `dwolla` 1.1.1, PyPI `plaid-python` 46.0.0, PyPI `mx-platform-python` 1.12.0, npm `react-plaid-link` 5.0.0, npm `@mxenabled/web-widget-sdk` 0.0.15.
 """

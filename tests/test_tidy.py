@@ -207,6 +207,7 @@ DOORS = {
     "tallystick.api.token.routes",  # the access token, to its owner, once
     "tallystick.cli.operate",  # a new client secret, to the operator, once
     "tallystick.cli.sandbox",  # the same, in sandbox
+    "tallystick.delivery.message",  # the key of a signature
     "tallystick.store.idempotency",  # a kept answer, to its owner
     "tallystick.store.vault",
 }

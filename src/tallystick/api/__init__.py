@@ -22,6 +22,8 @@ RESOURCES = (
     "token",
     "root",
     "accounts",
+    "webhook_subscriptions",
+    "webhooks",
     "events",
     "customers",
     "exchange_partners",

@@ -42,6 +42,7 @@ SEALED = (
     SealedColumn("exchange", "grant"),
     SealedColumn("funding_source", "numbers"),
     SealedColumn("funding_source", "card"),
+    SealedColumn("subscription", "secret"),
     SealedColumn("idempotency", "reply", "key_hash"),
 )
 

@@ -62,6 +62,20 @@ def serve(
 
 
 @app.command
+def worker(
+    *, database_url: DatabaseUrl = None, mode: Mode = None, data_dir: DataDir = None
+) -> None:
+    """Deliver webhooks until Ctrl-C. `serve` does so by itself; more workers need PostgreSQL.
+
+    Example: tallystick worker --database-url postgresql://localhost/tallystick
+    """
+    flags = _given(locals())
+    from tallystick.cli.worker import run  # imports the whole server
+
+    run(flags)
+
+
+@app.command
 def demo(
     *,
     host: Host = None,

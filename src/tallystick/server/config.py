@@ -47,6 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
       `TALLYSTICK_COMPAT_VISA=true` in the environment (decision 17).
     - `seed`: makes ids, tokens and secrets the same from run to run; sandbox only.
     - `cors_origins`: comma-separated; None is every origin in sandbox and none in live.
+    - `deliver_webhooks`: whether `serve` delivers; else only `tallystick worker` does.
+    - `webhook_hosts`: host names, comma-separated, that webhooks may go to in live although their
+      address is private or their scheme http.
     """
 
     mode: Mode = "sandbox"
@@ -66,6 +69,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     cors_origins: str | None = None
     compat: Mapping[str, bool] = {}
+    deliver_webhooks: bool = True
+    webhook_hosts: str = ""
     partners: Mapping[str, Mapping[str, str]] = {}
 
     def __repr__(self) -> str:
@@ -80,10 +85,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.database_url or f"sqlite:///{self.data_dir}/tallystick.db"
 
     @property
+    def base_url(self) -> str:
+        """The base of links where there is no request to take it from."""
+        return self.public_url or f"http://{self.reachable_host}:{self.port}"
+
+    @property
+    def reachable_host(self) -> str:
+        """Where this machine reaches the gateway."""
+        return "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+
+    @property
     def aliases(self) -> Sequence[str]:
         if self.alias_urls is None:
             return () if self.live else SANDBOX_ALIASES
         return [url.strip().rstrip("/") for url in self.alias_urls.split(",") if url.strip()]
+
+    @property
+    def webhook_host_names(self) -> Sequence[str]:
+        return [name.strip().lower() for name in self.webhook_hosts.split(",") if name.strip()]
 
     @property
     def client(self) -> tuple[str, str] | None:
@@ -201,9 +220,8 @@ def partner_settings(settings: Settings) -> Mapping[str, PartnerSettings]:
 
 
 def _sandbox_defaults(settings: Settings, manifest: Manifest) -> dict[str, str]:
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
     required = [field.name for field in msgspec.structs.fields(manifest.settings) if field.required]
-    base_url = f"http://{host}:{settings.port}/_partners/{manifest.key}"
+    base_url = f"http://{settings.reachable_host}:{settings.port}/_partners/{manifest.key}"
     return dict.fromkeys(required, SANDBOX) | {"base_url": base_url}
 
 

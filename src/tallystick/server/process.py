@@ -13,6 +13,7 @@ import structlog
 from tallystick.api.applications import service as applications
 from tallystick.clock import Clock, SystemClock, VirtualClock
 from tallystick.core import Core
+from tallystick.delivery.worker import Delivery, delivering
 from tallystick.errors import ConfigurationError
 from tallystick.ids import Entropy, Ids, SeededEntropy, SystemEntropy
 from tallystick.partners.registry import Registry, manifests
@@ -84,7 +85,8 @@ async def opened(
             alias_bases=settings.aliases,
             codes=settings.codes,
             public_url=settings.public_url,
-            open_redirects=not settings.live,
+            live=settings.live,
+            webhook_hosts=settings.webhook_host_names,
         )
         if settings.client is not None:
             client_id, client_secret = settings.client
@@ -120,6 +122,12 @@ class Process:
         self._mounts = mounts
         self._transport = transport
         self._gateway: Gateway | None = None
+        self._delivery: Delivery | None = None
+
+    async def drain(self) -> None:
+        """Return when every webhook that is due has been attempted: after the clock was moved."""
+        if self._delivery is not None:
+            await self._delivery.drain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -132,9 +140,15 @@ class Process:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Core]:
         """What a server's lifespan does, for tests that need no server."""
-        async with opened(
-            self._settings, clock=self._clock, entropy=self._entropy, transport=self._transport
-        ) as core:
+        async with (
+            opened(
+                self._settings, clock=self._clock, entropy=self._entropy, transport=self._transport
+            ) as opened_core,
+            delivering(
+                opened_core, self._settings.base_url, running=self._settings.deliver_webhooks
+            ) as self._delivery,
+        ):
+            core = self._delivery.core
             mounts: dict[str, App] = {
                 health.PREFIX: health.Health(core),
                 inbound.PREFIX: inbound.Inbound(core),

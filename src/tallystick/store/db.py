@@ -28,6 +28,10 @@ Row = Sequence[Any]
 _NAME = re.compile(r":([a-z_][a-z0-9_]*)")
 # A cast such as `::text` would look like a name; the shared subset has none.
 
+# A row lock is written as a comment, `/* for update skip locked */`: PostgreSQL is given the words,
+# SQLite, which has one writer, reads over them.
+_LOCK = re.compile(r"/\* (for update[a-z ]*) \*/")
+
 EVERY: list[Statement] = []
 
 
@@ -40,7 +44,7 @@ class Statement:
 
     @cached_property
     def numbered(self) -> tuple[str, tuple[str, ...]]:
-        """The same with `$1, $2, …`, and the names in that order."""
+        """The same with `$1, $2, …` and row locks, and the names in that order."""
         names: list[str] = []
 
         def number(match: re.Match[str]) -> str:
@@ -49,7 +53,7 @@ class Statement:
                 names.append(name)
             return f"${names.index(name) + 1}"
 
-        return _NAME.sub(number, self.sql), tuple(names)
+        return _NAME.sub(number, _LOCK.sub(r"\1", self.sql)), tuple(names)
 
 
 class Reads(Protocol):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from tallystick.api.events import service
 from tallystick.api.events.store import EventRow
 from tallystick.api.events.wire import EmbeddedEvents, Event, Events
-from tallystick.clock import to_iso
 from tallystick.errors import InvalidScopes
 from tallystick.web import Page, Reply, Request, Route
 
@@ -30,16 +29,7 @@ async def get_event(request: Request) -> Reply:
 
 
 def render(request: Request, row: EventRow) -> Event:
-    to = request.links.to
-    links = {
-        "self": to("event", "events", row.id),
-        # `funding-sources` → `funding-source`: the kind of a resource is its collection's singular.
-        "resource": to(row.resource.removesuffix("s"), row.resource, row.resource_id),
-        "account": to("account", "accounts", request.principal.account_id),
-    }
-    if row.customer_id is not None:
-        links["customer"] = to("customer", "customers", row.customer_id)
-    return Event(links, row.id, to_iso(row.created_at), row.topic, row.resource_id)
+    return service.render(request.links, request.principal.account_id, row)
 
 
 ROUTES = (

@@ -11,6 +11,7 @@ _COLUMNS = "id, app_id, topic, resource, resource_id, customer_id, created_at"
 _ADD = Statement(
     f"INSERT INTO event ({_COLUMNS})"
     " VALUES (:id, :app_id, :topic, :resource, :resource_id, :customer_id, :created_at)"
+    " RETURNING number"
 )
 _FIND = Statement(f"SELECT {_COLUMNS} FROM event WHERE app_id = :app_id AND id = :id")
 _LIST = Statement(
@@ -32,8 +33,10 @@ class EventRow(msgspec.Struct, frozen=True):
     created_at: int
 
 
-async def add(tx: Transaction, row: EventRow) -> None:
-    await tx.run(_ADD, **msgspec.structs.asdict(row))
+async def add(tx: Transaction, row: EventRow) -> int:
+    """Write it; its number."""
+    added = await tx.one(_ADD, **msgspec.structs.asdict(row))
+    return added[0] if added else 0
 
 
 async def find(reads: Reads, app_id: str, event_id: str) -> EventRow | None:

@@ -94,7 +94,7 @@ def _redirect_problems(
 ) -> list[FieldError]:
     if redirect_url is not None:
         return redirects.problems_of(
-            redirect_url, principal.redirect_urls, anything_goes=core.open_redirects
+            redirect_url, principal.redirect_urls, anything_goes=not core.live
         )
     said = f"{redirects.HREF} is invalid"
     return [FieldError("Required", said, redirects.HREF)] if required else []

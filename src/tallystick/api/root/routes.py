@@ -9,6 +9,7 @@ from tallystick.web import Reply, Request, Route
 _COLLECTIONS = {
     "customers": ("customer", "customers"),
     "events": ("event", "events"),
+    "webhook-subscriptions": ("webhook-subscription", "webhooks"),
     "exchange-partners": ("exchange-partner", "exchange-partners"),
     "exchanges": ("exchange", "exchanges:read"),
 }

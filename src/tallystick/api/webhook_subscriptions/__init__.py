@@ -1,0 +1,1 @@
+"""Webhook subscriptions: where an application wants to be told of its events (contract 6.7)."""

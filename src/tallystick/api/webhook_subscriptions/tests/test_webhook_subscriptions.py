@@ -1,0 +1,149 @@
+"""Webhook subscriptions: limits, texts, isolation, and a secret that never comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from tests.witness import query
+
+from tallystick.api.webhook_subscriptions import service
+from tallystick.errors import MaxNumberOfResources, ValidationFailed
+
+pytestmark = pytest.mark.anyio
+
+PATH = "/webhook-subscriptions"
+HOOK = "http://127.0.0.1:1/hook"
+GOOD = {"url": HOOK, "secret": "sshhhhhh"}
+
+
+async def test_the_life_of_a_subscription(gateway):
+    client = await gateway.application()
+    made = await client.create(PATH, GOOD)
+    shown = (await client.get(made)).json()
+    assert shown["_links"]["self"]["href"] == made
+    assert shown["_links"]["webhooks"]["href"] == f"{made}/webhooks"
+    assert (shown["url"], shown["paused"], made.rpartition("/")[2]) == (HOOK, False, shown["id"])
+    listed = (await client.get(PATH)).json()
+    assert (listed["total"], listed["_embedded"]["webhook-subscriptions"]) == (1, [shown])
+    for paused in (True, True, False):
+        answer = await client.post(made, json={"paused": paused})
+        assert (answer.status_code, answer.json()) == (200, {**shown, "paused": paused})
+    deleted = await client.delete(made)
+    assert (deleted.status_code, deleted.json()) == (200, shown)
+    for answer in (
+        await client.get(made),
+        await client.delete(made),
+        await client.post(made, json={"paused": True}),
+        await client.get(f"{made}/webhooks"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (404, "NotFound")
+    assert (await client.get(PATH)).json()["total"] == 0
+    assert [row[0] for row in await query(gateway, "SELECT secret_sealed FROM subscription")] == [
+        None
+    ]
+
+
+async def test_the_secret_is_sealed_and_never_shown(gateway):
+    client = await gateway.application()
+    made = await client.create(PATH, {"url": HOOK, "secret": "canary-7731"})
+    for path in (made, PATH):
+        assert "canary" not in (await client.get(path)).text
+    (row,) = await query(gateway, "SELECT url, secret_sealed FROM subscription")
+    assert b"canary" not in bytes(row[1])
+    target = await service.target(gateway.core, made.rpartition("/")[2])
+    assert target.secret.reveal() == b"canary-7731"
+    assert "canary" not in repr(target)
+
+
+URL = ("InvalidFormat", "/url", "Url must be a valid url.")
+SECRET = ("InvalidFormat", "/secret", "Secret must be 128 or fewer characters.")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, [("Required", "/url", "Url required."), ("Required", "/secret", "Secret required.")]),
+        ({**GOOD, "url": "nonsense"}, [URL]),
+        ({**GOOD, "url": "ftp://example.com"}, [URL]),
+        ({**GOOD, "url": "//example.com/a"}, [URL]),
+        ({**GOOD, "url": "http://"}, [URL]),
+        ({**GOOD, "url": "http://example.com:99999/"}, [URL]),
+        ({**GOOD, "url": "http://example.com:0/"}, [URL]),
+        ({**GOOD, "url": "http://[::1/"}, [URL]),
+        ({**GOOD, "url": "http://user:pass@example.com/"}, [URL]),
+        ({**GOOD, "url": "http://exa mple.com/"}, [URL]),
+        ({**GOOD, "url": "http://example.com\\@evil.test/"}, [URL]),
+        ({**GOOD, "url": "http://ünicode.example/"}, [URL]),
+        ({**GOOD, "url": "javascript:alert(1)"}, [URL]),
+        ({**GOOD, "url": "http://example.com/" + "a" * 3_000}, [URL]),
+        ({**GOOD, "url": 5}, [("Invalid", "/url", "Url invalid.")]),
+        ({**GOOD, "secret": "s" * 129}, [SECRET]),
+        ({"url": "x", "secret": "s" * 129}, [URL, SECRET]),
+        ({**GOOD, "secret": ""}, [("Invalid", "/secret", "Secret invalid.")]),
+        ({**GOOD, "secret": None}, [("Invalid", "/secret", "Secret invalid.")]),
+    ],
+)
+async def test_what_is_wrong_is_told_all_at_once(gateway, body, expected):
+    client = await gateway.application()
+    answer = await client.post(PATH, json=body)
+    errors = answer.json()["_embedded"]["errors"]
+    assert answer.status_code == 400
+    assert [(each["code"], each["path"], each["message"]) for each in errors] == expected
+    assert (await client.get(PATH)).json()["total"] == 0
+
+
+@pytest.mark.parametrize("body", [None, [], "x", {}, {"paused": None}, {"paused": "true"}])
+async def test_an_update_says_whether_it_is_paused(gateway, body):
+    client = await gateway.application()
+    made = await client.create(PATH, GOOD)
+    answer = await client.post(made, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "BadRequest")
+
+
+async def test_limits_of_number_and_length(gateway):
+    client, other = await gateway.application(), await gateway.application()
+    await client.create(PATH, {"url": "https://example.com:8443/a?b=c", "secret": "s" * 128})
+    answers = await asyncio.gather(*(client.post(PATH, json=GOOD) for _ in range(12)))
+    assert sorted(each.status_code for each in answers) == [201] * 9 + [400] * 3
+    refused = next(each for each in answers if each.status_code == 400).json()
+    assert refused == {
+        "code": "MaxNumberOfResources",
+        "message": "The maximum number of subscriptions has been reached.",
+    }
+    await other.create(PATH, GOOD)
+    listed = (await client.get(PATH)).json()["_embedded"]["webhook-subscriptions"]
+    await client.delete(listed[0]["_links"]["self"]["href"])
+    await client.create(PATH, GOOD)
+
+
+async def test_live_wants_https_and_half_as_many(gateway):
+    app_id = (await gateway.application()).made["id"]
+    live = replace(gateway.core, live=True, webhook_hosts=("hooks.internal",))
+    for url in ("http://example.com/", "http://hooks.internal.evil.test/"):
+        with pytest.raises(ValidationFailed):
+            await service.create(live, app_id, {"url": url, "secret": "s"}, None)
+    for url in ("https://example.com/", "http://hooks.internal/", *["https://a.test/"] * 3):
+        await service.create(live, app_id, {"url": url, "secret": "s"}, None)
+    with pytest.raises(MaxNumberOfResources):
+        await service.create(live, app_id, {"url": "https://a.test/", "secret": "s"}, None)
+
+
+async def test_the_same_key_makes_one(gateway):
+    client = await gateway.application()
+    key = {"headers": {"Idempotency-Key": "k"}}
+    made = [await client.create(PATH, GOOD, **key) for _ in range(2)]
+    assert made[0] == made[1]
+    assert (await client.get(PATH)).json()["total"] == 1
+    other = await client.post(PATH, json={**GOOD, "secret": "other"}, **key)
+    assert (other.status_code, other.json()["code"]) == (409, "Conflict")
+    key = {"headers": {"Idempotency-Key": "pause"}}
+    paused = [await client.post(made[0], json={"paused": True}, **key) for _ in range(2)]
+    assert paused[0].content == paused[1].content
+
+
+async def test_it_can_be_switched_off(gateway):
+    client = await gateway.application(withheld=["webhooks"])
+    for answer in (await client.get(PATH), await client.post(PATH, json=GOOD)):
+        assert (answer.status_code, answer.json()["code"]) == (403, "Forbidden")
