@@ -1,29 +1,74 @@
-"""What sandbox mode adds to a gateway: simulators and controls, wired to the core."""
+"""What sandbox mode adds to a gateway: simulators, controls and faults, wired to the core."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import httpx2
+
 from tallystick.clock import VirtualClock
 from tallystick.core import Core
 from tallystick.errors import ConfigurationError
 from tallystick.sandbox import control, host
+from tallystick.sandbox.around import Around, Gate, GatewaySide
+from tallystick.sandbox.faults import Faults
+from tallystick.sandbox.partner_faults import FaultyTransport
+from tallystick.sandbox.requests import Requests
 from tallystick.secret import Secret
 from tallystick.server import operate
 from tallystick.server.app import App
 from tallystick.server.config import Settings
+from tallystick.server.process import Transport
+
+# As many as a connector opens by itself.
+_LIMITS = httpx2.Limits(max_connections=50)
 
 
-def sandbox_mounts(settings: Settings, core: Core) -> Mapping[str, App]:
-    """`/_partners` and `/_tallystick/control`, on the core's clock and entropy."""
-    sandbox = host.Sandbox(
-        f"{settings.data_dir}/sandbox.db", core.clock, core.entropy, seed=settings.seed
-    )
-    if not isinstance(core.clock, VirtualClock):
-        raise ConfigurationError("the sandbox needs a clock that can be moved")
-    controls = control.Control(ports(core), core.clock, sandbox.simulators)
-    return {host.PREFIX: sandbox.app(), control.PREFIX: controls.app()}
+class Additions:
+    """What `Process` is given in sandbox: `mounts`, `around` and `transport`.
+
+    `network` may stand in for the way to the simulators in tests.
+    """
+
+    def __init__(self, settings: Settings, network: Transport = lambda _key: None) -> None:
+        self._settings = settings
+        self._network = network
+        self._faults = Faults()
+        self._requests = Requests()
+        self._gate = Gate()
+
+    def transport(self, key: str) -> httpx2.AsyncBaseTransport:
+        """The connectors' way to a partner, on which calls may go wrong."""
+        network = self._network(key) or httpx2.AsyncHTTPTransport(trust_env=False, limits=_LIMITS)
+        return FaultyTransport(key, f"{host.PREFIX}/{key}", network, self._faults)
+
+    def around(self, core: Core, app: App) -> App:
+        """The gateway behind faults, and a record of its calls."""
+        side = GatewaySide(
+            application_of=lambda header: operate.application_of(core, header),
+            render=lambda scope, error: operate.render_error(core, scope, error),
+        )
+        return Around(app, side, core.clock, self._faults, self._requests, self._gate)
+
+    def mounts(self, core: Core) -> Mapping[str, App]:
+        """`/_partners` and `/_tallystick/control`, on the core's clock and entropy."""
+        sandbox = host.Sandbox(
+            f"{self._settings.data_dir}/sandbox.db",
+            core.clock,
+            core.entropy,
+            seed=self._settings.seed,
+        )
+        if not isinstance(core.clock, VirtualClock):
+            raise ConfigurationError("the sandbox needs a clock that can be moved")
+        controls = control.Control(
+            ports(core),
+            core.clock,
+            sandbox.simulators,
+            faults=self._faults,
+            requests=self._requests,
+        )
+        return {host.PREFIX: sandbox.app(), control.PREFIX: controls.app()}
 
 
 def ports(core: Core) -> control.Ports:
@@ -33,9 +78,9 @@ def ports(core: Core) -> control.Ports:
         secret = body.get("client_secret")
         made = await operate.create_application(
             core,
-            name=str(body.get("name", "application")),
+            name=body.get("name", "application"),
             client_id=body.get("client_id"),
-            client_secret=Secret(str(secret)) if secret else None,
+            client_secret=Secret(secret) if secret else None,
             withheld=body.get("withheld", ()),
             redirect_urls=body.get("redirect_urls", ()),
         )
@@ -55,9 +100,14 @@ def ports(core: Core) -> control.Ports:
             "applications": [operate.shown(row) for row in await operate.list_applications(core)]
         }
 
+    async def resume() -> None:
+        while await operate.resume(core):
+            pass  # it takes up a bounded number at a time
+
     return control.Ports(
         create_application,
         change_application,
         list_applications,
         lambda session_id: operate.provider_session(core, session_id),
+        resume=resume,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from tallystick.api import routes
@@ -12,11 +12,19 @@ from tallystick.api.applications.store import ApplicationRow
 from tallystick.api.exchange_sessions import service as sessions
 from tallystick.api.exchanges import service as exchanges
 from tallystick.api.reseal import reseal_all
+from tallystick.api.token import service as tokens
 from tallystick.core import Core
-from tallystick.errors import ConfigurationError, NotFound
+from tallystick.errors import ApiError, ConfigurationError, NotFound
+from tallystick.ids import uuid4
+from tallystick.server import intake, render
+from tallystick.server.routing import Table
+from tallystick.store.db import StoreFailed
 
 list_applications = applications.list_all
 list_orphans = exchanges.list_orphans
+resume = exchanges.resume
+
+_JSON = (b"content-type", b"application/json; charset=UTF-8")
 
 
 async def create_application(core: Core, **given: Any) -> applications.Created:
@@ -59,6 +67,34 @@ async def provider_session(core: Core, session_id: str) -> tuple[str, str]:
         handle = provider.token or provider.href or data.get("id", "")
         return shown.partner.manifest.key, handle
     raise NotFound
+
+
+async def application_of(core: Core, authorization: str | None) -> str | None:
+    """The id of the application whose bearer token this is, or None."""
+    try:
+        return (await tokens.authenticate(core, authorization)).app_id
+    except (ApiError, StoreFailed):
+        return None
+
+
+def render_error(
+    core: Core, scope: MutableMapping[str, Any], error: ApiError
+) -> tuple[int, render.Headers, bytes]:
+    """What the gateway would answer this call with if it ran into `error`."""
+    request_id = uuid4(core.entropy)
+    headers = intake.headers(scope["headers"])
+    if scope["path"] == "/token":
+        code = {401: "invalid_client", 500: "temporarily_unavailable"}
+        raw = json.dumps({"error": code.get(error.status, "invalid_request")}).encode()
+        answer: tuple[int, render.Headers, bytes] = (error.status, [_JSON], raw)
+    else:
+        found, _ = Table(routes()).find(scope["path"])
+        links = intake.links(core.public_url, scope["scheme"], headers.get("host", ""))
+        route = found.get(scope["method"])
+        answer = render.failure(error, route, links, core.codes, request_id)
+    status, sent, raw = answer
+    own = [(b"content-length", b"%d" % len(raw)), (b"x-request-id", request_id.encode())]
+    return status, [*sent, *own], raw
 
 
 async def rotate_keys(core: Core) -> Sequence[dict[str, Any]]:

@@ -14,7 +14,7 @@ from tallystick.api.applications import service as applications
 from tallystick.clock import Clock, SystemClock, VirtualClock
 from tallystick.core import Core
 from tallystick.errors import ConfigurationError
-from tallystick.ids import Entropy, Ids, SeededEntropy, SystemEntropy
+from tallystick.ids import Entropy, Ids, SystemEntropy, VirtualEntropy
 from tallystick.partners.registry import Registry, manifests
 from tallystick.secret import Secret
 from tallystick.server import config, health, logs
@@ -28,6 +28,7 @@ from tallystick.store.vault import CannotOpen, KeyEncryptionKey, Vault
 _log = structlog.get_logger("tallystick.process")
 
 Mounts = Callable[[Core], Mapping[str, App]]
+Around = Callable[[Core, App], App]
 Transport = Callable[[str], httpx2.AsyncBaseTransport | None]
 
 
@@ -36,7 +37,7 @@ def clock_for(settings: Settings) -> Clock:
 
 
 def entropy_for(settings: Settings) -> Entropy:
-    return SystemEntropy() if settings.seed is None else SeededEntropy(settings.seed)
+    return SystemEntropy() if settings.live else VirtualEntropy(settings.seed)
 
 
 @asynccontextmanager
@@ -101,7 +102,8 @@ async def opened(
 class Process:
     """The ASGI application that a server runs: opens the gateway at start-up, closes it at the end.
 
-    `mounts` is asked for its applications once the core is open.
+    `mounts` is asked for its applications once the core is open, and `around` for what stands
+    between the server and the gateway.
     """
 
     def __init__(
@@ -111,14 +113,16 @@ class Process:
         clock: Clock | None = None,
         entropy: Entropy | None = None,
         mounts: Mounts | None = None,
+        around: Around = lambda _core, app: app,
         transport: Transport = lambda _key: None,
     ) -> None:
         self._settings = settings
         self._clock = clock or clock_for(settings)
         self._entropy = entropy or entropy_for(settings)
         self._mounts = mounts
+        self._around = around
         self._transport = transport
-        self._gateway: Gateway | None = None
+        self._gateway: App | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -136,12 +140,13 @@ class Process:
         ) as core:
             mounts: dict[str, App] = {health.PREFIX: health.Health(core)}
             mounts |= self._mounts(core) if self._mounts else {}
-            self._gateway = Gateway(
+            gateway = Gateway(
                 core,
                 mounts=mounts,
                 cors_origins=self._origins(),
                 access=logs.access_log(self._settings.log_level),
             )
+            self._gateway = self._around(core, gateway)
             reconciling = asyncio.create_task(keep_reconciling(core))
             try:
                 yield core
