@@ -219,7 +219,7 @@ async def _break_off(receive: Receive, send: Send) -> None:
     if transport is None:
         raise httpx2.ReadError("the connection was reset by a fault")
     peer = transport.get_extra_info("socket")
-    if peer is not None:
+    if peer is not None and not transport.is_closing():
         with contextlib.suppress(OSError):
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     transport.abort()
