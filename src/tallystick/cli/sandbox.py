@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -10,11 +11,13 @@ import httpx2
 from tallystick.clock import VirtualClock
 from tallystick.core import Core
 from tallystick.errors import ConfigurationError
+from tallystick.ids import VirtualEntropy
 from tallystick.sandbox import control, host
 from tallystick.sandbox.around import Around, Gate, GatewaySide
 from tallystick.sandbox.faults import Faults
 from tallystick.sandbox.partner_faults import FaultyTransport
 from tallystick.sandbox.requests import Requests
+from tallystick.sandbox.world import Kept, World
 from tallystick.secret import Secret
 from tallystick.server import operate
 from tallystick.server.app import App
@@ -53,22 +56,36 @@ class Additions:
 
     def mounts(self, core: Core) -> Mapping[str, App]:
         """`/_partners` and `/_tallystick/control`, on the core's clock and entropy."""
-        sandbox = host.Sandbox(
-            f"{self._settings.data_dir}/sandbox.db",
-            core.clock,
-            core.entropy,
-            seed=self._settings.seed,
-        )
-        if not isinstance(core.clock, VirtualClock):
-            raise ConfigurationError("the sandbox needs a clock that can be moved")
-        controls = control.Control(
-            ports(core),
-            core.clock,
-            sandbox.simulators,
+        clock, entropy = core.clock, core.entropy
+        if not isinstance(clock, VirtualClock) or not isinstance(entropy, VirtualEntropy):
+            raise ConfigurationError("the sandbox needs a clock and an entropy that can be set")
+        settings = self._settings
+        folder = Path(settings.data_dir)
+        sandbox = host.Sandbox(str(folder / "sandbox.db"), clock, seed=settings.seed)
+        world = World(
+            clock=clock,
+            entropy=entropy,
+            sandbox=sandbox,
+            kept=kept(core, settings),
             faults=self._faults,
             requests=self._requests,
+            gate=self._gate,
+            folder=folder / "snapshots",
+            first_seed=settings.seed,
         )
+        controls = control.Control(ports(core), world)
         return {host.PREFIX: sandbox.app(), control.PREFIX: controls.app()}
+
+
+def kept(core: Core, settings: Settings) -> Kept:
+    """What the gateway keeps, for resets and snapshots."""
+    return Kept(
+        reset=lambda: operate.reset(core, settings.client),
+        reset_application=lambda app_id: operate.reset_application(core, app_id),
+        copy=lambda: operate.copy(core),
+        put_back=lambda raw: operate.put_back(core, raw),
+        restart_ids=core.ids.restart,
+    )
 
 
 def ports(core: Core) -> control.Ports:

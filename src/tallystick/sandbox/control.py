@@ -7,6 +7,7 @@ Every call is described in docs/reference/control.md.
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +18,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from tallystick.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, VirtualClock, from_iso, to_iso
+from tallystick.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, from_iso, to_iso
 from tallystick.errors import TallystickError
-from tallystick.sandbox.faults import Faults
 from tallystick.sandbox.kit import read_json
 from tallystick.sandbox.reading import Json, Members, Refused, suggestion
-from tallystick.sandbox.requests import Requests
+from tallystick.sandbox.world import World
 
 PREFIX = "/_tallystick/control"
 
@@ -30,6 +30,8 @@ _UNITS = {"seconds": SECOND_MS, "minutes": MINUTE_MS, "hours": HOUR_MS, "days": 
 # Ids and dates of four digits hold until here; one step is bounded so that sums stay in reach.
 _YEAR_9000_MS = 221_845_392_000_000
 _STEP_MAX = 10_000_000_000
+
+SEED_MAX = 2**63 - 1
 
 _NEW_APPLICATION = ("name", "client_id", "client_secret", "withheld", "redirect_urls")
 _CHANGES = ("status", "account_status", "withheld", "redirect_urls")
@@ -65,17 +67,14 @@ class Control:
     def __init__(
         self,
         ports: Ports,
-        clock: VirtualClock,
-        simulators: Mapping[str, Starlette],
-        *,
-        faults: Faults,
-        requests: Requests,
+        world: World,
     ) -> None:
         self._ports = ports
-        self._clock = clock
-        self._simulators = simulators
-        self._faults = faults
-        self._requests = requests
+        self._world = world
+        self._clock = world.clock
+        self._simulators = world.sandbox.simulators
+        self._faults = world.faults
+        self._requests = world.requests
 
     def app(self) -> Starlette:
         endpoints: list[tuple[str, str, Endpoint]] = [
@@ -91,6 +90,13 @@ class Control:
             ("DELETE", "/faults/{id}", self._remove_fault),
             ("GET", "/requests", self._list_requests),
             ("DELETE", "/requests", self._clear_requests),
+            ("POST", "/reset", self._reset),
+            ("GET", "/seed", self._show_seed),
+            ("POST", "/seed", self._seed),
+            ("GET", "/snapshots", self._list_snapshots),
+            ("POST", "/snapshots", self._save),
+            ("POST", "/snapshots/{name}/restore", self._restore),
+            ("DELETE", "/snapshots/{name}", self._delete_snapshot),
         ]
         routes = [
             Route(path, _guarded(endpoint), methods=[method])
@@ -215,6 +221,57 @@ class Control:
 
     async def _clear_requests(self, _request: Request) -> Response:
         return JSONResponse({"removed": self._requests.clear()})
+
+    # ── reset, seed, snapshots ────────────────────────────────────────────────────────────────
+
+    async def _reset(self, request: Request) -> Response:
+        started = time.perf_counter()
+        members = Members(await _body(request), ("application", "seed", "now"))
+        name, seed = members.text("application"), members.whole("seed", 0, SEED_MAX)
+        now_ms = time_of(members, "now", members.text("now"))
+        if name is not None and (seed is not None or now_ms is not None):
+            members.wrong("seed and now are for everything, not for one application")
+        members.done()
+        done: Json = {}
+        if name is None:
+            await self._world.reset(seed, now_ms)
+        else:
+            done["application"] = await self._application(name)
+            await self._world.reset_application(done["application"])
+        done |= {"seed": self._world.seed, "now": to_iso(self._clock.now_ms())}
+        return JSONResponse({**done, "ms": round((time.perf_counter() - started) * 1_000, 2)})
+
+    async def _show_seed(self, _request: Request) -> Response:
+        return JSONResponse({"seed": self._world.seed})
+
+    async def _seed(self, request: Request) -> Response:
+        body = await _body(request)
+        members = Members(body, ("seed",))
+        seed = members.whole("seed", 0, SEED_MAX)
+        if "seed" not in body:
+            members.wrong("seed is missing: a whole number, or null for real randomness")
+        members.done()
+        self._world.reseed(seed)
+        return await self._show_seed(request)
+
+    async def _list_snapshots(self, _request: Request) -> Response:
+        return JSONResponse({"snapshots": self._world.snapshots.list_all()})
+
+    async def _save(self, request: Request) -> Response:
+        members = Members(await _body(request), ("name",))
+        name = members.text("name")
+        if not members.has("name"):
+            members.wrong("name is missing: what to call the snapshot")
+        members.done()
+        return JSONResponse(await self._world.save(name or ""), 201)
+
+    async def _restore(self, request: Request) -> Response:
+        return JSONResponse(await self._world.restore(request.path_params["name"]))
+
+    async def _delete_snapshot(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        self._world.snapshots.delete(name)
+        return JSONResponse({"name": name})
 
 
 def read_time(body: Json, name: str = "to") -> int:

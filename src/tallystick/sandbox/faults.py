@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tallystick import errors
@@ -71,7 +71,7 @@ class Call:
     partner: str | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Rule:
     """A rule and how often it was asked. `given` is what it was made from, as it is shown.
 
@@ -158,14 +158,22 @@ class Faults:
         """Take a rule out of force. Raises Refused when there is none."""
         for rule in self._rules:
             if rule.id == rule_id:
-                self._rules.remove(rule)
-                rule.released.set()
+                self._drop([rule])
                 return rule.shown()
         raise Refused(f"there is no fault {rule_id!r}", status=404)
 
     def clear(self) -> int:
         """Remove all rules, and let go what hangs on them; how many there were."""
-        gone, self._rules = self._rules, []
+        return self._drop(self._rules)
+
+    def forget(self, application: str) -> int:
+        """The same for the rules of one application."""
+        return self._drop(
+            [rule for rule in self._rules if rule.given.get("application") == application]
+        )
+
+    def _drop(self, gone: Sequence[Rule]) -> int:
+        self._rules = [rule for rule in self._rules if rule not in gone]
         for rule in gone:
             rule.released.set()
         return len(gone)

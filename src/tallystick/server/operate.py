@@ -16,13 +16,19 @@ from tallystick.api.token import service as tokens
 from tallystick.core import Core
 from tallystick.errors import ApiError, ConfigurationError, NotFound
 from tallystick.ids import uuid4
+from tallystick.secret import Secret
 from tallystick.server import intake, render
 from tallystick.server.routing import Table
+from tallystick.store import copying
 from tallystick.store.db import StoreFailed
+from tallystick.store.vault import CannotOpen
 
 list_applications = applications.list_all
 list_orphans = exchanges.list_orphans
 resume = exchanges.resume
+
+# What a reset of one application leaves to it: its credentials, keys and access tokens.
+_KEPT = ("application", "data_key", "access_token")
 
 _JSON = (b"content-type", b"application/json; charset=UTF-8")
 
@@ -95,6 +101,45 @@ def render_error(
     status, sent, raw = answer
     own = [(b"content-length", b"%d" % len(raw)), (b"x-request-id", request_id.encode())]
     return status, [*sent, *own], raw
+
+
+async def reset(core: Core, client: tuple[str, str] | None) -> None:
+    """As after a start on an empty database, where `client` is the application that is there."""
+    await copying.wipe(core.db)
+    core.bearers.clear()
+    core.ids.restart()
+    await core.vault.open(core.db)
+    if client is not None:
+        client_id, secret = client
+        await applications.ensure(
+            core, name="tallystick", client_id=client_id, client_secret=Secret(secret)
+        )
+
+
+async def reset_application(core: Core, app_id: str) -> None:
+    """Delete all that an application made; it stays signed in."""
+    await copying.wipe_application(core.db, app_id, _KEPT)
+
+
+async def copy(core: Core) -> bytes:
+    """All that the gateway keeps; what is sealed stays sealed."""
+    return copying.to_bytes(await copying.take(core.db))
+
+
+async def put_back(core: Core, raw: bytes) -> None:
+    """Replace all that the gateway keeps by a copy. Raises ConfigurationError, changing nothing."""
+    before = await copying.take(core.db)
+    try:
+        await copying.put_back(core.db, copying.from_bytes(raw))
+    except copying.CannotPutBack as error:
+        raise ConfigurationError(str(error)) from None
+    core.bearers.clear()
+    try:
+        await core.vault.open(core.db)
+    except CannotOpen as error:
+        await copying.put_back(core.db, before)
+        await core.vault.open(core.db)
+        raise ConfigurationError(str(error)) from None
 
 
 async def rotate_keys(core: Core) -> Sequence[dict[str, Any]]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Reversible, Sequence
 from graphlib import TopologicalSorter
+from typing import Any
 
 import msgspec
 
-from tallystick.store.db import Database, Reads, Statement, Transaction, Value
+from tallystick.store.db import Database, Reads, Statement, Transaction
 
 VERSION_TABLE = "alembic_version"
 
@@ -20,11 +21,11 @@ class Copy(msgspec.Struct, frozen=True):
     """Every row of every table: name of a table → its columns and rows."""
 
     engine: str
-    tables: dict[str, tuple[list[str], list[list[Value]]]]
+    tables: dict[str, tuple[list[str], list[list[Any]]]]
 
 
 class CannotPutBack(Exception):
-    """The copy does not fit this database; nothing was changed."""
+    """The copy is damaged or does not fit this database; nothing was changed."""
 
 
 class _Made(Statement):
@@ -60,6 +61,21 @@ _SERIALS = _Made(
     "SELECT table_name, column_name FROM information_schema.columns"
     " WHERE table_schema = current_schema() AND column_default LIKE 'nextval(%'"
 )
+
+
+def to_bytes(copy: Copy) -> bytes:
+    return msgspec.msgpack.encode(copy)
+
+
+def from_bytes(raw: bytes) -> Copy:
+    """The reverse of `to_bytes`. Raises CannotPutBack."""
+    try:
+        return _decoder.decode(raw)
+    except msgspec.DecodeError:
+        raise CannotPutBack("it is damaged") from None
+
+
+_decoder = msgspec.msgpack.Decoder(Copy)
 
 
 async def take(db: Database) -> Copy:
