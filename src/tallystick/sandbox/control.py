@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route
 
 from tallystick.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, from_iso, to_iso
 from tallystick.errors import TallystickError
+from tallystick.sandbox.faults import METHODS
 from tallystick.sandbox.kit import read_json
 from tallystick.sandbox.reading import Json, Members, Refused, suggestion
 from tallystick.sandbox.world import World
@@ -103,7 +104,8 @@ class Control:
             for method, path, endpoint in endpoints
         ]
         paths = {path.strip("/").split("/")[0] for _, path, _ in endpoints}
-        routes.append(Route("/{path:path}", _guarded(_unknown(sorted(paths)))))
+        unknown = _guarded(_unknown(sorted(paths)))
+        routes.append(Route("/{path:path}", unknown, methods=METHODS))
         return Starlette(routes=[Mount(PREFIX, routes=routes)])
 
     # ── clock ─────────────────────────────────────────────────────────────────────────────────

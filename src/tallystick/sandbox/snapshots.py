@@ -68,7 +68,7 @@ class Snapshots:
             raise Refused(f"there is no snapshot {name!r}", status=404)
         try:
             return _decoder.decode(path.read_bytes())
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             raise Refused(f"the snapshot {name!r} is damaged", status=409) from None
 
     def delete(self, name: str) -> None:

@@ -71,7 +71,7 @@ def from_bytes(raw: bytes) -> Copy:
     """The reverse of `to_bytes`. Raises CannotPutBack."""
     try:
         return _decoder.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise CannotPutBack("it is damaged") from None
 
 
@@ -111,10 +111,11 @@ async def put_back(db: Database, copy: Copy) -> None:
 
 
 async def wipe(db: Database) -> None:
-    """Delete every row."""
+    """Delete every row; the next ones are numbered from 1."""
 
     async def delete(tx: Transaction) -> None:
         await _delete_all(tx, await _tables(tx, db.engine))
+        await _count_on(tx, db.engine)
 
     await db.transact(delete)
 
@@ -149,7 +150,7 @@ async def _delete_all(tx: Transaction, tables: Reversible[str]) -> None:
 
 
 async def _count_on(tx: Transaction, engine: str) -> None:
-    """Let PostgreSQL number new rows after those that were put back; SQLite does so by itself."""
+    """Let PostgreSQL number new rows after those that are there; SQLite does so by itself."""
     if engine != "postgresql":
         return
     for table, column in await tx.all(_SERIALS):
