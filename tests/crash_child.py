@@ -13,7 +13,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from tallystick.api.exchanges import service, store
+from tallystick.api.exchanges import grants, service, store
 from tallystick.core import Core
 from tallystick.partners.registry import GuardedPartner
 from tallystick.store import audit, idempotency
@@ -84,11 +84,8 @@ def split_the_last_transaction(_steps: Steps) -> None:
         row = store.ExchangeRow(
             intent.id, intent.app_id, intent.customer_id, intent.partner_key, "active",
             grant.external_id,
-            core.vault.seal(
-                service.Place(intent.app_id, store.TABLE, store.GRANT, intent.id),
-                service._encode_grant(grant),
-            ),
-            None, core.clock.now_ms(),
+            grants.seal_grant(core, intent.app_id, store.TABLE, intent.id, grant),
+            None, core.clock.now_ms(), core.clock.now_ms(),
         )  # fmt: skip
         outcome = Outcome(201, f"/exchanges/{row.id}", empty)
 

@@ -20,16 +20,16 @@ PARTIAL = {
     "createCustomer": "verification is simulated by first name; `ipAddress` is read and dropped",
     "getCustomer": "document and certification links appear only for the states we simulate",
     "update": "edits, upgrades, retries and statuses; no documents or owners behind them",
-    "createCustomerFundingSource": "from an exchange and from bank numbers; not yet cards, virtual accounts, `plaidToken`, on-demand authorizations",
+    "createCustomerFundingSource": "from an exchange of a bank account or a debit card, and from bank numbers; not yet virtual accounts, `plaidToken`, on-demand authorizations",
     "createFundingSource": "from an exchange and from bank numbers",
     "getFundingSource": "micro-deposit links lead nowhere yet",
-    "getFundingSourceBalance": "of bank accounts through an exchange; no Dwolla or settlement balance",
+    "getFundingSourceBalance": "of bank accounts through an exchange; a settlement account holds 0.00, as no money moves here; no Dwolla balance",
     "listEvents": "events of the resources served; kept for ever",
     "getRoot": "links to what is served",
     "listExchangePartners": "Plaid and MX; four more to come",
     "createCustomerExchange": "Plaid (public token, processor token) and MX (connection token, authorization code)",
     "createAccountExchange": "token form, Plaid and MX",
-    "createCustomerExchangeSession": "Plaid and MX; redirect URLs are checked for form, not against a registered list",
+    "createCustomerExchangeSession": "Plaid and MX",
 }
 
 READINGS = """

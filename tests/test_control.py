@@ -200,3 +200,33 @@ async def test_only_this_machine_is_answered(gateway, host):
         for method, path in (("GET", "clock"), ("POST", "reset"), ("GET", "nothing")):
             answer = await stranger.request(method, f"{CONTROL}/{path}")
             assert answer.status_code == 403
+
+
+# ── exchanges ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [("require-reauth", "active"), ("deactivate", "deactivated"), ("remove", "removed")],
+)
+async def test_an_exchange_is_driven_to_every_state(gateway, client, state, status):
+    exchange = await client.exchange(await client.customer(), first_partner(gateway))
+    exchange_id = exchange.rpartition("/")[2]
+    answer = await client.post(f"{CONTROL}/exchanges/{exchange_id}/{state}")
+    assert (answer.status_code, answer.json()) == (200, {"status": status})
+    assert (await client.get(exchange)).json()["status"] == status
+    told = [each["topic"] for each in (await client.get("/events")).json()["_embedded"]["events"]]
+    assert ("customer_exchange_reauth_required" in told) is (state != "remove")
+
+
+async def test_exchanges_and_states_that_are_not_there(client):
+    nobody = "01a1fc84-afcd-7454-b448-bccb3d851666"
+    for path, said in (
+        (f"{nobody}/remove", "not found"),
+        (f"{nobody}/removed", "did you mean remove?"),
+        ("x/remove", "not found"),
+    ):
+        answer = await client.post(f"{CONTROL}/exchanges/{path}")
+        assert (answer.status_code, said in answer.json()["error"]) == (404, True)
+    answer = await client.post(f"{CONTROL}/exchanges/{nobody}/remove", json={"now": 1})
+    assert answer.status_code == 400

@@ -615,6 +615,27 @@ async def _(world: World) -> httpx2.Response:
     return answer
 
 
+REAUTH = "createReAuthExchangeSession"
+
+
+@case(REAUTH, 400, "ValidationError", REDIRECT_INVALID)
+async def _(world: World) -> httpx2.Response:
+    exchange = await world.client.exchange(await world.client.customer())
+    body = {"_links": {"redirect-url": {"href": "javascript:alert(1)"}}}
+    return await world.client.post(f"{exchange}/exchange-sessions", json=body)
+
+
+@case(REAUTH, 403, "forbidden", "Not authorized to create re-authentication exchange session.")
+async def _(world: World) -> httpx2.Response:
+    narrow = await world.without("exchange-sessions")
+    return await narrow.post(f"/exchanges/{NOBODY}/exchange-sessions", json={})
+
+
+@case(REAUTH, 404, "NotFound", "The requested resource was not found. Check Exchange ID.")
+async def _(world: World) -> httpx2.Response:
+    return await world.client.post(f"/exchanges/{NOBODY}/exchange-sessions", json={})
+
+
 @case(
     "updateOrRemoveFundingSource", 403, "InvalidResourceState", "A removed bank cannot be updated."
 )

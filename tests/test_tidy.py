@@ -199,9 +199,10 @@ DOORS = {
     "tallystick.api.applications.service",  # hashed
     "tallystick.api.available_connections.service",  # sealed into a token; decoded from one
     "tallystick.api.exchange_sessions.service",  # sealed; shown to the owner
-    "tallystick.api.exchanges.service",  # sealed
+    "tallystick.api.exchanges.grants",  # sealed
     "tallystick.api.funding_sources.numbers",  # sealed
-    "tallystick.api.funding_sources.service",  # into numbers, which are sealed
+    "tallystick.api.funding_sources.cards",  # sealed
+    "tallystick.api.funding_sources.creation",  # into numbers, which are sealed
     "tallystick.api.reseal",  # from one box into another
     "tallystick.api.token.routes",  # the access token, to its owner, once
     "tallystick.cli.operate",  # a new client secret, to the operator, once

@@ -70,6 +70,7 @@ class Core:
     """The gateway without its HTTP: built once per process, handed to every service.
 
     - `alias_bases`: base URLs that a client's links may carry besides our own (decision 4).
+    - `open_redirects`: an application that registered no redirect URL may use any; sandbox only.
     - `codes`: how error codes are spelled where Dwolla's two documents differ (contract 10, no. 4).
     """
 
@@ -82,4 +83,5 @@ class Core:
     alias_bases: Sequence[str] = ()
     codes: Codes = "seed"
     public_url: str | None = None
+    open_redirects: bool = False
     bearers: Bearers = field(default_factory=Bearers)

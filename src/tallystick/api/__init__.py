@@ -25,9 +25,9 @@ RESOURCES = (
     "events",
     "customers",
     "exchange_partners",
-    "exchange_sessions",
     "available_connections",
     "exchanges",
+    "exchange_sessions",
     "funding_sources",
 )
 

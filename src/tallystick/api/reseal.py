@@ -41,6 +41,7 @@ SEALED = (
     SealedColumn("exchange_intent", "grant"),
     SealedColumn("exchange", "grant"),
     SealedColumn("funding_source", "numbers"),
+    SealedColumn("funding_source", "card"),
     SealedColumn("idempotency", "reply", "key_hash"),
 )
 

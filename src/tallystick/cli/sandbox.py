@@ -31,7 +31,7 @@ _LIMITS = httpx2.Limits(max_connections=50)
 class Additions:
     """What `Process` is given in sandbox: `mounts`, `around` and `transport`.
 
-    `network` may stand in for the way to the simulators in tests.
+    `network` may stand in for the way to the simulators, and for theirs (no key) to us, in tests.
     """
 
     def __init__(self, settings: Settings, network: Transport = lambda _key: None) -> None:
@@ -61,7 +61,12 @@ class Additions:
             raise ConfigurationError("the sandbox needs a clock and an entropy that can be set")
         settings = self._settings
         folder = Path(settings.data_dir)
-        sandbox = host.Sandbox(str(folder / "sandbox.db"), clock, seed=settings.seed)
+        sandbox = host.Sandbox(
+            str(folder / "sandbox.db"),
+            clock,
+            seed=settings.seed,
+            transport=self._network(""),
+        )
         world = World(
             clock=clock,
             entropy=entropy,
@@ -117,14 +122,14 @@ def ports(core: Core) -> control.Ports:
             "applications": [operate.shown(row) for row in await operate.list_applications(core)]
         }
 
-    async def resume() -> None:
-        while await operate.resume(core):
-            pass  # it takes up a bounded number at a time
+    async def drive_exchange(exchange_id: str, state: control.ExchangeState) -> dict[str, Any]:
+        return {"status": await operate.drive_exchange(core, exchange_id, state)}
 
     return control.Ports(
         create_application,
         change_application,
         list_applications,
         lambda session_id: operate.provider_session(core, session_id),
-        resume=resume,
+        drive_exchange,
+        settle=lambda: operate.settle(core),
     )

@@ -40,6 +40,8 @@ class Proof(msgspec.Struct, frozen=True, rename="camel"):
     """
 
     member: ClassVar[str]
+    # False for a proof that comes back from the partner's own page, never out of a request body.
+    posted: ClassVar[bool] = True
     # True when the token in it is one that we sealed ourselves (contract 5.11, threat T31); the
     # service then opens it and passes the connector `opened(handle)` instead.
     sealed_by_us: ClassVar[bool] = False
@@ -111,11 +113,14 @@ class Grant:
     - `external_id`: the partner's name for the consent, not secret (Plaid's item_id, MX's member
       guid): it is how the partner's notices name it.
     - `consent_expires_at`: milliseconds since the epoch, or None when it has no end.
+    - `person`: whom the partner says it belongs to, in the words of `SessionRequest.person`; None
+      where the partner does not say. A grant of somebody else is refused (threat T9).
     """
 
     secret: Secret[str]
     external_id: str
     consent_expires_at: int | None = None
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

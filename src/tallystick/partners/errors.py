@@ -6,6 +6,7 @@ PartnerError
 ├─ ConsentLost          the person must sign in at the institution again (re-authentication)
 ├─ GrantRevoked         the consent is gone for good
 ├─ PartnerRefused       the partner does not accept us: our keys, our contract, our request
+├─ NotOffered           the partner has no such thing for this kind of grant
 └─ PartnerUnavailable   no usable answer: down, slow, cut off, or not what it documents
 
 A connector raises these and nothing else. Messages carry the partner's error code and request id,
@@ -44,14 +45,25 @@ class PartnerRefused(PartnerError):
     """Nothing the end user can do: the operator must look at keys, products or our request."""
 
 
+class NotOffered(PartnerError):
+    """Asking again is useless, and nobody did anything wrong: so the partner's product is."""
+
+
 class PartnerUnavailable(PartnerError):
     """No usable answer. `acted` says what we know of the effect at the partner.
 
     False: the request certainly did not reach it, so trying again is safe. None: nobody knows.
+    `bank` is True when the partner itself is well and told us that the institution is not.
     """
 
     def __init__(
-        self, code: str, *, request_id: str | None = None, acted: bool | None = None
+        self,
+        code: str,
+        *,
+        request_id: str | None = None,
+        acted: bool | None = None,
+        bank: bool = False,
     ) -> None:
         super().__init__(code, request_id=request_id)
         self.acted = acted
+        self.bank = bank

@@ -14,6 +14,7 @@ from tallystick.partners.contract import Partner
 from tallystick.partners.errors import (
     ConsentLost,
     GrantRevoked,
+    NotOffered,
     PartnerError,
     PartnerRefused,
     PartnerUnavailable,
@@ -25,10 +26,13 @@ def explained(partner: Partner) -> Iterator[None]:
     """Turn a PartnerError that leaves the block into an ApiError.
 
     PartnerUnavailable → 500 RequestTimeout, PartnerRefused → 500 ServerError, GrantRevoked and
-    ConsentLost → 400 InvalidExchange. Proofs are the business of who redeems them.
+    ConsentLost → 400 InvalidExchange. Proofs are the business of who redeems them, and NotOffered
+    that of who asked.
     """
     try:
         yield
+    except NotOffered:
+        raise
     except PartnerUnavailable as error:
         said = f"{partner.manifest.name} gave no usable answer ({error.code}). Try again later."
         raise RequestTimeout(errors=[FieldError("PartnerUnavailable", said, "")]) from error

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 import msgspec
@@ -71,6 +72,7 @@ class PartnerHttp:
         path: str,
         *,
         json: Any = None,
+        form: Mapping[str, str] | None = None,
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
@@ -85,6 +87,9 @@ class PartnerHttp:
         if json is not None:
             content = msgspec.json.encode(json)
             sent["Content-Type"] = "application/json"
+        elif form is not None:
+            content = urlencode(form).encode()
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
         request = self._client.build_request(
             method, path.lstrip("/"), content=content, params=params, headers=sent
         )

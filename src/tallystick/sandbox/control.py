@@ -10,7 +10,7 @@ import ipaddress
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import httpx2
 from starlette.applications import Starlette
@@ -37,6 +37,9 @@ SEED_MAX = 2**63 - 1
 _NEW_APPLICATION = ("name", "client_id", "client_secret", "withheld", "redirect_urls")
 _CHANGES = ("status", "account_status", "withheld", "redirect_urls")
 
+ExchangeState = Literal["require-reauth", "deactivate", "remove"]
+_STATES: tuple[ExchangeState, ...] = get_args(ExchangeState)
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -50,15 +53,17 @@ class Ports:
 
     - `create_application(body)` and `change_application(id, body)` answer with JSON.
     - `provider_session(session_id)` is the partner's key and the token or address it gave.
-    - `resume` finishes the exchanges that are due, `drain` sends the webhooks that are. Moving the
-      clock waits for both.
+    - `drive_exchange(exchange_id, state)` brings it there and answers with JSON.
+    - `settle` does for exchanges what is due by the clock, `drain` sends the webhooks that are.
+      Moving the clock waits for both.
     """
 
     create_application: Callable[[Json], Awaitable[Json]]
     change_application: Callable[[str, Json], Awaitable[Json]]
     list_applications: Callable[[], Awaitable[Json]]
     provider_session: Callable[[str], Awaitable[tuple[str, str]]]
-    resume: Callable[[], Awaitable[None]] = _nothing
+    drive_exchange: Callable[[str, ExchangeState], Awaitable[Json]]
+    settle: Callable[[], Awaitable[None]] = _nothing
     drain: Callable[[], Awaitable[None]] = _nothing
 
 
@@ -85,6 +90,7 @@ class Control:
             ("POST", "/applications", self._create_application),
             ("POST", "/applications/{id}", self._change_application),
             ("POST", "/sessions/{id}/complete", self._complete),
+            ("POST", "/exchanges/{id}/{state}", self._drive_exchange),
             ("GET", "/faults", self._list_faults),
             ("POST", "/faults", self._add_fault),
             ("DELETE", "/faults", self._clear_faults),
@@ -143,10 +149,10 @@ class Control:
 
     async def _settle(self) -> None:
         """Answer only when what fell due is done."""
-        await self._ports.resume()
+        await self._ports.settle()
         await self._ports.drain()
 
-    # ── applications and sessions ─────────────────────────────────────────────────────────────
+    # ── applications, sessions, exchanges ─────────────────────────────────────────────────────
 
     async def _list_applications(self, _request: Request) -> Response:
         return JSONResponse(await self._ports.list_applications())
@@ -195,6 +201,15 @@ class Control:
         async with httpx2.AsyncClient(transport=transport, base_url=base) as client:
             answer = await client.post("/_control/complete", json={**body, "handle": handle})
         return Response(answer.content, answer.status_code, media_type="application/json")
+
+    async def _drive_exchange(self, request: Request) -> Response:
+        asked = request.path_params["state"]
+        Members(await _body(request), ()).done()
+        for state in _STATES:
+            if state == asked:
+                exchange_id = request.path_params["id"]
+                return JSONResponse(await self._ports.drive_exchange(exchange_id, state))
+        raise Refused(f"an exchange cannot {asked}{suggestion(asked, _STATES)}", status=404)
 
     # ── faults and requests ───────────────────────────────────────────────────────────────────
 

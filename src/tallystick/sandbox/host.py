@@ -36,8 +36,9 @@ _log = structlog.get_logger("tallystick.sandbox")
 class Poster:
     """Posts the simulators' notices, each in its own task; a lost one is logged, not repeated."""
 
-    def __init__(self) -> None:
+    def __init__(self, transport: httpx2.AsyncBaseTransport | None) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
+        self._transport = transport
 
     def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         task = asyncio.get_running_loop().create_task(self._post(url, body, dict(headers)))
@@ -46,22 +47,34 @@ class Poster:
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         try:
-            async with httpx2.AsyncClient(timeout=NOTICE_S, trust_env=False) as client:
+            async with httpx2.AsyncClient(
+                timeout=NOTICE_S, trust_env=False, transport=self._transport
+            ) as client:
                 await client.post(url, content=body, headers=dict(headers))
         except httpx2.HTTPError as error:
             _log.warning("notice not delivered", error=type(error).__name__)
 
 
 class Sandbox:
-    """The simulators of all partners that have one, on one database of their own."""
+    """The simulators of all partners that have one, on one database of their own.
 
-    def __init__(self, path: str, clock: Clock, *, seed: int | None = None) -> None:
+    `transport` may replace the network that their notices travel, in tests.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        clock: Clock,
+        *,
+        seed: int | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
         if path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._db: sqlite3.Connection = open_shelves(path)
         self._entropies: list[VirtualEntropy] = []
         self.simulators: dict[str, Starlette] = {}
-        send = Poster()
+        send = Poster(transport)
         for manifest in registry.manifests():
             entropy = VirtualEntropy()
             self._entropies.append(entropy)

@@ -43,7 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
       replaced, comma-separated, until `tallystick keys rewrap` has run.
     - `alias_urls`: base URLs that clients' links may carry besides ours, comma-separated.
     - `codes`: `seed` spells error codes as the specification does, `pascal` as the prose does.
-    - `visa`: the setting `compat.visa` of decision 17.
+    - `compat`: partners that are only listed on demand: `compat.visa = true` in the file,
+      `TALLYSTICK_COMPAT_VISA=true` in the environment (decision 17).
     - `seed`: makes ids, tokens and secrets the same from run to run; sandbox only.
     - `cors_origins`: comma-separated; None is every origin in sandbox and none in live.
     """
@@ -64,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seed: int | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     cors_origins: str | None = None
+    compat: Mapping[str, bool] = {}
     partners: Mapping[str, Mapping[str, str]] = {}
 
     def __repr__(self) -> str:
@@ -126,10 +128,13 @@ def _place(
     values: dict[str, Any], key: str, text: str, name: str, manifests: Sequence[Manifest]
 ) -> None:
     """Put one environment variable where it belongs."""
-    if key in Settings.__struct_fields__ and key != "partners":
+    if key in Settings.__struct_fields__ and key not in ("partners", "compat"):
         values[key] = text
         return
     for manifest in manifests:
+        if manifest.opt_in and key == f"compat_{manifest.key}":
+            values["compat"] = {**values.get("compat", {}), manifest.key: text}
+            return
         own = key.removeprefix(f"{manifest.key}_")
         if own != key and own in manifest.settings.__struct_fields__:
             values["partners"] = {
@@ -148,7 +153,8 @@ def _suggest(text: str) -> str:
 
 
 def _check(settings: Settings) -> None:
-    wrong = []
+    on_demand = {manifest.key for manifest in registry.manifests() if manifest.opt_in}
+    wrong = [f"compat.{key} is not a setting" for key in sorted(settings.compat.keys() - on_demand)]
     if settings.live:
         if not settings.encryption_key:
             wrong.append("live mode needs an encryption key: encryption_key, 64 hex digits")
@@ -178,6 +184,8 @@ def partner_settings(settings: Settings) -> Mapping[str, PartnerSettings]:
     """
     found = {}
     for manifest in registry.manifests():
+        if manifest.opt_in and not settings.compat.get(manifest.key):
+            continue
         given = dict(settings.partners.get(manifest.key, {}))
         if settings.live and not given:
             continue

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
@@ -18,14 +17,16 @@ import structlog
 ALLOWED = frozenset(
     {
         "event", "level", "timestamp", "request_id", "app", "method", "path", "status", "ms",
-        "code", "partner", "operation", "outcome", "exchange", "count", "error", "where", "mode",
-        "url", "database", "version", "workers", "logger",
+        "code", "partner", "operation", "outcome", "exchange", "session", "count", "error",
+        "where", "mode", "url", "database", "version", "workers", "logger",
     }
 )  # fmt: skip
 
 _LEVELS = {name: getattr(logging, name.upper()) for name in ("debug", "info", "warning", "error")}
 
 _STDERR = 2
+# Not sys.stderr, which somebody may replace and close while a logger still holds it.
+_stderr = open(_STDERR, "wb", buffering=0, closefd=False)  # noqa: SIM115  # for as long as we live
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
@@ -68,7 +69,7 @@ def configure(level: str) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=structlog.BytesLoggerFactory(_stderr),
         cache_logger_on_first_use=True,
     )
     for name in ("httpx2", "httpcore2", "asyncio", "uvicorn.access", "alembic"):

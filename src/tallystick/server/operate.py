@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from tallystick.api import routes
 from tallystick.api.applications import service as applications
 from tallystick.api.applications.store import ApplicationRow
 from tallystick.api.exchange_sessions import service as sessions
+from tallystick.api.exchange_sessions.service import is_redirect_url
 from tallystick.api.exchanges import service as exchanges
 from tallystick.api.reseal import reseal_all
 from tallystick.api.token import service as tokens
 from tallystick.core import Core
 from tallystick.errors import ApiError, ConfigurationError, NotFound
 from tallystick.ids import uuid4
+from tallystick.partners.contract import Notice, NoticeKind
 from tallystick.secret import Secret
 from tallystick.server import intake, render
 from tallystick.server.routing import Table
@@ -25,10 +27,16 @@ from tallystick.store.vault import CannotOpen
 
 list_applications = applications.list_all
 list_orphans = exchanges.list_orphans
-resume = exchanges.resume
+resolve_orphan = exchanges.resolve_orphan
+list_exchanges = exchanges.list_every
 
 # What a reset of one application leaves to it: its credentials, keys and access tokens.
 _KEPT = ("application", "data_key", "access_token")
+
+# Far more turns than a sandbox has work for; a partner that never answers must not hold us.
+_TURNS_MAX = 1_000
+
+ExchangeState = Literal["require-reauth", "deactivate", "remove"]
 
 _JSON = (b"content-type", b"application/json; charset=UTF-8")
 
@@ -36,12 +44,14 @@ _JSON = (b"content-type", b"application/json; charset=UTF-8")
 async def create_application(core: Core, **given: Any) -> applications.Created:
     """Make an application. Raises ConfigurationError, for an unknown scope too."""
     _check_scopes(core, given.get("withheld", ()))
+    _check_redirects(given.get("redirect_urls", ()))
     return await applications.create(core, **given)
 
 
 async def change_application(core: Core, app_id: str, **changes: Any) -> None:
     """Change an application. Raises ConfigurationError, for an unknown scope too."""
     _check_scopes(core, changes.get("withheld") or ())
+    _check_redirects(changes.get("redirect_urls") or ())
     await applications.change(core, app_id, **changes)
 
 
@@ -53,6 +63,15 @@ def _check_scopes(core: Core, withheld: Iterable[str]) -> None:
     if unknown:
         raise ConfigurationError(
             f"there is no scope {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+        )
+
+
+def _check_redirects(urls: Iterable[str]) -> None:
+    wrong = [url for url in urls if not is_redirect_url(url)]
+    if wrong:
+        raise ConfigurationError(
+            f"{', '.join(map(repr, wrong))}: a redirect URL is an https URL without user or "
+            "fragment, http only on this machine, or an Android package name"
         )
 
 
@@ -140,6 +159,33 @@ async def put_back(core: Core, raw: bytes) -> None:
         await copying.put_back(core.db, before)
         await core.vault.open(core.db)
         raise ConfigurationError(str(error)) from None
+
+
+async def settle(core: Core) -> None:
+    """Do all that is due by the clock, as the process would by and by (reconcile.py)."""
+    for _ in range(_TURNS_MAX):
+        if not await exchanges.resume(core) + await exchanges.sweep(core):
+            return
+
+
+async def drive_exchange(core: Core, exchange_id: str, to: ExchangeState) -> str:
+    """Bring an exchange into a state, as if its partner had said so; its status then.
+
+    Nothing changes at the partner: its next answer under the grant heals what is not removed.
+    Raises NotFound.
+    """
+    for application in await applications.list_all(core):
+        try:
+            row = await exchanges.find(core, application.id, exchange_id)
+        except NotFound:
+            continue
+        deadline_at = core.clock.now_ms() if to == "deactivate" else None
+        kind: NoticeKind = "revoked" if to == "remove" else "reauth_required"
+        notice = Notice(kind, row.external_id, "SANDBOX", deadline_at)
+        await exchanges.heed(core, row.partner_key, notice)
+        await settle(core)
+        return (await exchanges.find(core, application.id, exchange_id)).status
+    raise NotFound(exchanges.ABSENT)
 
 
 async def rotate_keys(core: Core) -> Sequence[dict[str, Any]]:

@@ -17,7 +17,7 @@ from tallystick.errors import ConfigurationError
 from tallystick.ids import Entropy, Ids, SystemEntropy, VirtualEntropy
 from tallystick.partners.registry import Registry, manifests
 from tallystick.secret import Secret
-from tallystick.server import config, health, logs
+from tallystick.server import config, health, inbound, logs
 from tallystick.server.app import App, Gateway, Receive, Scope, Send
 from tallystick.server.config import Settings
 from tallystick.server.reconcile import keep_reconciling
@@ -85,6 +85,7 @@ async def opened(
             alias_bases=settings.aliases,
             codes=settings.codes,
             public_url=settings.public_url,
+            open_redirects=not settings.live,
         )
         if settings.client is not None:
             client_id, client_secret = settings.client
@@ -138,7 +139,10 @@ class Process:
         async with opened(
             self._settings, clock=self._clock, entropy=self._entropy, transport=self._transport
         ) as core:
-            mounts: dict[str, App] = {health.PREFIX: health.Health(core)}
+            mounts: dict[str, App] = {
+                health.PREFIX: health.Health(core),
+                inbound.PREFIX: inbound.Inbound(core),
+            }
             mounts |= self._mounts(core) if self._mounts else {}
             gateway = Gateway(
                 core,

@@ -1,4 +1,6 @@
-"""Finishes what a crash or a silent partner left open, for as long as the process runs."""
+"""What is done without being asked, for as long as the process runs: finishing what a crash or a
+silent partner left open, warning of consents that end, looking whether exchanges still work.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,13 @@ _log = structlog.get_logger("tallystick.reconcile")
 
 
 async def keep_reconciling(core: Core) -> None:
-    """Look for open intents every EVERY_S seconds, from the first moment on."""
+    """Look for what is due every EVERY_S seconds, from the first moment on."""
     while True:
         try:
             taken = await exchanges.resume(core)
             if taken:
                 _log.info("reconciled", count=taken)
+            await exchanges.sweep(core)
         except StoreFailed as error:
             _log.warning("reconcile failed", error=str(error))
         except Exception as error:  # noqa: BLE001  # one bad intent must not stop the others for ever

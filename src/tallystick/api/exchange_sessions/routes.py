@@ -25,18 +25,34 @@ async def create_customer_exchange_session(request: Request) -> Outcome:
     customer_id = request.uuid()
     partner_href = href_of(request.body, "exchange-partner")
     partner_id = request.resolve(partner_href, "exchange-partners")
+    redirect_url = href_of(request.body, "redirect-url")
     partner = service.check(
+        request.core,
+        request.principal,
         request.core.partners.by_id(partner_id) if partner_id else None,
         partner_sent=partner_href is not None,
-        redirect_url=href_of(request.body, "redirect-url"),
+        redirect_url=redirect_url,
     )
-    redirect_url = href_of(request.body, "redirect-url")
     return await service.start(
         request.core,
         request.principal,
         customer_id,
         partner,
         redirect_url if isinstance(redirect_url, str) else None,
+        request.links.base,
+        request.claim,
+    )
+
+
+async def create_re_auth_exchange_session(request: Request) -> Outcome:
+    exchange_id = request.uuid()
+    body = {} if request.body is None else request.body
+    return await service.start_reauth(
+        request.core,
+        request.principal,
+        exchange_id,
+        href_of(body, "redirect-url"),
+        request.links.base,
         request.claim,
     )
 
@@ -83,6 +99,15 @@ ROUTES = (
         "createCustomerExchangeSession",
         SCOPE,
         InvalidScope("Missing or invalid scopes for requested endpoint"),
+        lower=frozenset({"Forbidden"}),
+    ),
+    Route(
+        "POST",
+        "/exchanges/{id}/exchange-sessions",
+        create_re_auth_exchange_session,
+        "createReAuthExchangeSession",
+        SCOPE,
+        Forbidden("Not authorized to create re-authentication exchange session."),
         lower=frozenset({"Forbidden"}),
     ),
     Route(

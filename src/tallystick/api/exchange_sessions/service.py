@@ -7,18 +7,27 @@ caller's idempotency key is taken before the call.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from tallystick.api.customers import service as customers
-from tallystick.api.exchange_sessions import store
+from tallystick.api.exchange_sessions import redirects, returns, store
 from tallystick.api.exchange_sessions.store import ExchangeSessionRow
+from tallystick.api.exchanges import service as exchanges
 from tallystick.core import Core, Principal
-from tallystick.errors import FieldError, Forbidden, NotFound, ValidationFailed
-from tallystick.partners.contract import Partner, SessionRequest, SessionStarted, StartsSessions
+from tallystick.errors import FieldError, Forbidden, InvalidExchange, NotFound, ValidationFailed
+from tallystick.partners.contract import (
+    Notifies,
+    Partner,
+    Reauthenticates,
+    ReturnsByRedirect,
+    SessionRequest,
+    SessionStarted,
+    StartsSessions,
+)
+from tallystick.partners.errors import NotOffered
 from tallystick.partners.explain import explained
 from tallystick.store import audit, idempotency
 from tallystick.store.db import Transaction
@@ -26,15 +35,12 @@ from tallystick.store.idempotency import Claim, Outcome
 from tallystick.store.vault import Place
 
 PARTNER_HREF = "/_links/exchange-partner/href"
-REDIRECT_HREF = "/_links/redirect-url/href"
+# Where partners post notices and send browsers back to (decision 3).
+INBOUND = "/_inbound"
 
 NOT_SUPPORTED = "The exchange partner specified does not support this product"
 NOT_ENABLED = "Exchange sessions with this exchange partner are not enabled for your account"
 ABSENT = "Exchange session not found."
-
-# Plain HTTP only to a developer's own machine.
-_WEB = re.compile(r"(https://|http://(localhost|127\.0\.0\.1)(?=[:/]))[^\s@\\#]+", re.ASCII)
-_PACKAGE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+", re.ASCII)
 
 
 class ProviderSession(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -43,6 +49,11 @@ class ProviderSession(msgspec.Struct, frozen=True, omit_defaults=True):
     href: str | None = None
     token: str | None = None
     data: Mapping[str, str] | None = None
+
+
+# What the server uses of this resource.
+is_redirect_url = redirects.is_redirect_url
+come_back = returns.come_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,14 @@ class Shown:
     provider: ProviderSession
 
 
-def check(partner: Partner | None, *, partner_sent: bool, redirect_url: object) -> Partner:
+def check(
+    core: Core,
+    principal: Principal,
+    partner: Partner | None,
+    *,
+    partner_sent: bool,
+    redirect_url: object,
+) -> Partner:
     """Raises ValidationFailed with everything that is wrong with the two links of the body.
 
     The text of the first problem also stands at the top, where Dwolla's specification has it; its
@@ -64,16 +82,22 @@ def check(partner: Partner | None, *, partner_sent: bool, redirect_url: object) 
     if partner is None:
         code = "Invalid" if partner_sent else "Required"
         errors.append(FieldError(code, f"{PARTNER_HREF} is invalid", PARTNER_HREF))
-    if redirect_url is not None and not is_redirect_url(redirect_url):
-        errors.append(FieldError("Invalid", f"{REDIRECT_HREF} is invalid", REDIRECT_HREF))
+    required = partner is not None and partner.has(ReturnsByRedirect)
+    errors += _redirect_problems(core, principal, redirect_url, required=required)
     if partner is None or errors:
         raise ValidationFailed(errors[0].message, errors=errors)
     return partner
 
 
-def is_redirect_url(value: object) -> bool:
-    """An https URL, or an Android package name, which is never put into a redirect (threat T6)."""
-    return isinstance(value, str) and bool(_WEB.fullmatch(value) or _PACKAGE.fullmatch(value))
+def _redirect_problems(
+    core: Core, principal: Principal, redirect_url: object, *, required: bool
+) -> list[FieldError]:
+    if redirect_url is not None:
+        return redirects.problems_of(
+            redirect_url, principal.redirect_urls, anything_goes=core.open_redirects
+        )
+    said = f"{redirects.HREF} is invalid"
+    return [FieldError("Required", said, redirects.HREF)] if required else []
 
 
 async def start(
@@ -82,26 +106,83 @@ async def start(
     customer_id: str,
     partner: Partner,
     redirect_url: str | None,
+    base: str,
     claim: Claim | None,
 ) -> Outcome:
     """Start a session for a customer; the answer to give, `Location` included.
 
+    `base` is our own address as the caller knows it: partners send notices and browsers there.
     Raises NotFound, Forbidden, ValidationFailed, Conflict, and what `explained` makes of the
     partner's errors.
     """
     await customers.require(core, principal, customer_id)
     if not partner.has(StartsSessions):
         raise Forbidden(NOT_SUPPORTED)
-    if f"exchange-sessions:{partner.manifest.key}" in principal.withheld:
+    wanted = Wanted(partner, customer_id, redirect_url, base)
+    return await _begin(core, principal, wanted, partner.start_session, claim)
+
+
+async def start_reauth(
+    core: Core,
+    principal: Principal,
+    exchange_id: str,
+    redirect_url: object,
+    base: str,
+    claim: Claim | None,
+) -> Outcome:
+    """Start a session that repairs an exchange; the answer to give.
+
+    One that is healthy may be repaired as well: partners allow it, and nothing is lost. Raises
+    NotFound, Forbidden, InvalidExchange for one that was removed, ValidationFailed, Conflict, and
+    what `explained` makes of the partner's errors.
+    """
+    exchange = await exchanges.find(core, principal.app_id, exchange_id)
+    partner = core.partners.by_key(exchange.partner_key)
+    if not partner.has(Reauthenticates):
+        raise Forbidden(NOT_SUPPORTED)
+    errors = _redirect_problems(
+        core, principal, redirect_url, required=partner.has(ReturnsByRedirect)
+    )
+    if errors:
+        raise ValidationFailed(errors[0].message, errors=errors)
+    if exchange.status == "removed":
+        raise InvalidExchange
+    to = redirect_url if isinstance(redirect_url, str) else None
+    wanted = Wanted(partner, exchange.customer_id, to, base, exchange)
+    try:
+        return await _begin(core, principal, wanted, partner.start_reauth, claim)
+    except NotOffered:
+        raise Forbidden(NOT_SUPPORTED) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A session to start: at which partner, for whom, and what for."""
+
+    partner: Partner
+    customer_id: str | None
+    redirect_url: str | None
+    base: str
+    exchange: exchanges.Held | None = None
+
+
+async def _begin(
+    core: Core,
+    principal: Principal,
+    wanted: Wanted,
+    call: Callable[[SessionRequest], Awaitable[SessionStarted]],
+    claim: Claim | None,
+) -> Outcome:
+    if f"exchange-sessions:{wanted.partner.manifest.key}" in principal.withheld:
         raise Forbidden(NOT_ENABLED)
     session_id = core.ids.new()
     now_ms = core.clock.now_ms()
     if claim is not None:
         await core.db.transact(lambda tx: idempotency.claim_key(tx, claim, now_ms))
     try:
-        with explained(partner):
-            started = await partner.start_session(SessionRequest(customer_id, redirect_url))
-        row = _row(core, principal, session_id, customer_id, partner, started)
+        with explained(wanted.partner):
+            started = await call(_request(core, principal, wanted, session_id))
+        row = _row(core, principal, session_id, wanted, started)
         outcome = Outcome(201, f"/exchange-sessions/{session_id}", b"")
 
         async def add(tx: Transaction) -> None:
@@ -116,12 +197,26 @@ async def start(
     return outcome
 
 
+def _request(core: Core, principal: Principal, wanted: Wanted, session_id: str) -> SessionRequest:
+    """Somebody without a customer is the account itself."""
+    partner = wanted.partner
+    inbound = f"{wanted.base}{INBOUND}/{partner.manifest.key}"
+    comes_back = partner.has(ReturnsByRedirect)
+    return SessionRequest(
+        person=wanted.customer_id or principal.account_id,
+        redirect_url=wanted.redirect_url,
+        grant=exchanges.open_grant(core, wanted.exchange) if wanted.exchange else None,
+        notify_url=inbound if partner.has(Notifies) else None,
+        return_url=f"{inbound}/return" if comes_back else None,
+        state=returns.state_of(core, session_id) if comes_back else None,
+    )
+
+
 def _row(
     core: Core,
     principal: Principal,
     session_id: str,
-    customer_id: str,
-    partner: Partner,
+    wanted: Wanted,
     started: SessionStarted,
 ) -> ExchangeSessionRow:
     provider = ProviderSession(
@@ -133,13 +228,14 @@ def _row(
     return ExchangeSessionRow(
         id=session_id,
         app_id=principal.app_id,
-        customer_id=customer_id,
-        exchange_id=None,
-        partner_key=partner.manifest.key,
+        customer_id=wanted.customer_id,
+        exchange_id=wanted.exchange.id if wanted.exchange else None,
+        partner_key=wanted.partner.manifest.key,
         external_id=started.external_id,
         provider_session_sealed=core.vault.seal(place, _encoder.encode(provider)),
         expires_at=started.expires_at,
         created_at=core.clock.now_ms(),
+        redirect_url=wanted.redirect_url,
     )
 
 

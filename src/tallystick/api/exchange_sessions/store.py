@@ -11,18 +11,26 @@ SEALED = "provider_session"
 
 _COLUMNS = (
     "id, app_id, customer_id, exchange_id, partner_key, external_id, provider_session_sealed,"
-    " expires_at, created_at"
+    " expires_at, created_at, redirect_url, returned_at"
 )
 _ADD = Statement(
     f"INSERT INTO exchange_session ({_COLUMNS})"
     " VALUES (:id, :app_id, :customer_id, :exchange_id, :partner_key, :external_id,"
-    " :provider_session_sealed, :expires_at, :created_at)"
+    " :provider_session_sealed, :expires_at, :created_at, :redirect_url, :returned_at)"
 )
 _FIND = Statement(f"SELECT {_COLUMNS} FROM exchange_session WHERE app_id = :app_id AND id = :id")
+_FIND_ANY = Statement(f"SELECT {_COLUMNS} FROM exchange_session WHERE id = :id")
+_RETURNED = Statement(
+    "UPDATE exchange_session SET returned_at = :now_ms WHERE id = :id AND returned_at IS NULL"
+)
 
 
 class ExchangeSessionRow(msgspec.Struct, frozen=True):
-    """`exchange_id` is that of the exchange to repair; None for a first consent."""
+    """`exchange_id` is that of the exchange to repair; None for a first consent.
+
+    `redirect_url` and `returned_at` are of a partner that sends the browser back to us: where the
+    person goes on to, and when they came back, which happens once.
+    """
 
     id: str
     app_id: str
@@ -33,6 +41,8 @@ class ExchangeSessionRow(msgspec.Struct, frozen=True):
     provider_session_sealed: bytes
     expires_at: int
     created_at: int
+    redirect_url: str | None = None
+    returned_at: int | None = None
 
 
 async def add(tx: Transaction, row: ExchangeSessionRow) -> None:
@@ -42,3 +52,14 @@ async def add(tx: Transaction, row: ExchangeSessionRow) -> None:
 async def find(reads: Reads, app_id: str, session_id: str) -> ExchangeSessionRow | None:
     row = await reads.one(_FIND, app_id=app_id, id=session_id)
     return ExchangeSessionRow(*row) if row else None
+
+
+async def find_any(reads: Reads, session_id: str) -> ExchangeSessionRow | None:
+    """A session of whatever application: the browser that comes back has no access token."""
+    row = await reads.one(_FIND_ANY, id=session_id)
+    return ExchangeSessionRow(*row) if row else None
+
+
+async def mark_returned(tx: Transaction, session_id: str, now_ms: int) -> bool:
+    """False when somebody came back from it before."""
+    return await tx.run(_RETURNED, id=session_id, now_ms=now_ms) > 0

@@ -41,7 +41,8 @@ def read_body(partners: Partners, command: Create) -> tuple[Partner, Proof]:
     if command.partner_id is None:
         code = "Required" if command.partner_href is None else "Invalid"
         errors.append(FieldError(code, f"{PARTNER_HREF} is invalid", PARTNER_HREF))
-    known = {kind.member for each in partners.all() for kind in each.manifest.proofs} | {TOKEN}
+    kinds = (kind for each in partners.all() for kind in each.manifest.proofs if kind.posted)
+    known = {kind.member for kind in kinds} | {TOKEN}
     members = command.members
     sent = [name for name in members if name in known and members[name] not in (None, "")]
     if not sent:
@@ -53,7 +54,7 @@ def read_body(partners: Partners, command: Create) -> tuple[Partner, Proof]:
     if partner is None:
         raise NotFound
     for kind in partner.manifest.proofs:
-        if kind.member == sent[0] and _allowed(kind, command.customer_id):
+        if kind.posted and kind.member == sent[0] and _allowed(kind, command.customer_id):
             return partner, _convert(kind, command.members[sent[0]])
     raise ValidationFailed(errors=[_unwelcome(sent[0])])
 

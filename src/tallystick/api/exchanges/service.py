@@ -22,7 +22,7 @@ import structlog
 
 from tallystick.api.available_connections import service as available_connections
 from tallystick.api.customers import service as customers
-from tallystick.api.exchanges import store
+from tallystick.api.exchanges import grants, health, store
 from tallystick.api.exchanges.proofs import Create, read_body
 from tallystick.api.exchanges.store import ExchangeRow, IntentRow
 from tallystick.clock import SECOND_MS
@@ -30,6 +30,7 @@ from tallystick.core import Core, Principal
 from tallystick.errors import (
     Conflict,
     Forbidden,
+    InvalidExchange,
     InvalidExchangeToken,
     NotFound,
     UnauthorizedExchangeToken,
@@ -42,11 +43,9 @@ from tallystick.partners.errors import (
     ProofRejected,
 )
 from tallystick.partners.explain import explained
-from tallystick.secret import Secret
 from tallystick.store import audit, idempotency
 from tallystick.store.db import Transaction
 from tallystick.store.idempotency import Claim, Outcome
-from tallystick.store.vault import Place
 
 ABSENT = "The requested resource was not found. Check Exchange ID."
 EXPIRED = "Exchange token is expired."
@@ -56,23 +55,14 @@ BUSY = "This exchange token is being redeemed by another request."
 LEASE_MS = 30 * SECOND_MS
 RESUME_MAX = 100
 
-# What other services call a row of this resource.
+# What other services use of this resource.
 Held = ExchangeRow
+ask = health.ask
+heed = health.heed
+sweep = health.sweep
+open_grant = grants.open_grant
 
 _log = structlog.get_logger("tallystick.exchanges")
-
-
-class SealedProof(msgspec.Struct, frozen=True):
-    """A proof as it is kept for `resume`: which kind it was, and its fields."""
-
-    member: str
-    fields: Any
-
-
-class SealedGrant(msgspec.Struct, frozen=True):
-    secret: str
-    external_id: str
-    consent_expires_at: int | None
 
 
 async def create(
@@ -88,15 +78,27 @@ async def create(
     partner, proof = read_body(core.partners, command)
     if not partner.has(Redeems):
         raise Forbidden("The exchange partner specified does not support this product")
-    intent = _intent(core, principal, command.customer_id, partner, proof, claim)
+    return await redeem(core, principal.app_id, command.customer_id, partner, proof, claim, empty)
 
-    async def begin(tx: Transaction) -> str | None:
+
+async def redeem(
+    core: Core,
+    app_id: str,
+    customer_id: str | None,
+    partner: Partner,
+    proof: Proof,
+    claim: Claim | None = None,
+    empty: bytes = b"",
+) -> Outcome:
+    """Turn a proof into an exchange. Raises as `create`, but for what a body can get wrong."""
+    intent = _intent(core, app_id, customer_id, partner, proof, claim)
+
+    async def begin(tx: Transaction) -> None:
         await idempotency.claim_key(tx, claim, intent.created_at)
         state = await store.begin(tx, intent)
         if state is not None:
             # Raised inside, so that the claimed key is taken back with the transaction.
-            raise Conflict(BUSY) if state in ("calling", "granted") else _rejected(command)
-        return state
+            raise Conflict(BUSY) if state in ("calling", "granted") else _rejected(intent)
 
     await core.db.transact(begin)
     # A client that hangs up cancels the waiting, never the work.
@@ -147,9 +149,9 @@ async def _give_up(
     await idempotency.release(core.db, claim)
 
 
-def _rejected(what: Create | IntentRow) -> InvalidExchangeToken:
+def _rejected(intent: IntentRow) -> InvalidExchangeToken:
     """401 for a customer's exchange, 400 for the account's: so the documents have it (10.9)."""
-    return InvalidExchangeToken() if what.customer_id is None else UnauthorizedExchangeToken()
+    return InvalidExchangeToken() if intent.customer_id is None else UnauthorizedExchangeToken()
 
 
 async def _redeem(core: Core, intent: IntentRow, partner: Partner, proof: Proof) -> Grant:
@@ -159,12 +161,15 @@ async def _redeem(core: Core, intent: IntentRow, partner: Partner, proof: Proof)
             core, intent.app_id, intent.partner_key, intent.customer_id or "", proof.identity()
         )
         proof = proof.opened(handle)
-    return await partner.redeem(proof)
+    grant = await partner.redeem(proof)
+    if intent.customer_id is not None and grant.person not in (None, intent.customer_id):
+        raise ProofRejected("ANOTHER_PERSON")  # threat T9
+    return grant
 
 
 async def _hold(core: Core, intent: IntentRow, grant: Grant) -> None:
     """T2. A fenced-out worker stops here: whoever took the intent over has the grant as well."""
-    sealed = core.vault.seal(_intent_place(intent, store.GRANT), _encode_grant(grant))
+    sealed = grants.seal_grant(core, intent.app_id, store.INTENT, intent.id, grant)
     if not await core.db.transact(lambda tx: store.grant(tx, intent, sealed)):
         raise Conflict(BUSY)
 
@@ -173,6 +178,7 @@ async def _record(
     core: Core, intent: IntentRow, grant: Grant, claim: Claim | None, empty: bytes
 ) -> Outcome:
     """T3."""
+    now_ms = core.clock.now_ms()
     row = ExchangeRow(
         id=intent.id,
         app_id=intent.app_id,
@@ -180,11 +186,11 @@ async def _record(
         partner_key=intent.partner_key,
         status="active",
         external_id=grant.external_id,
-        grant_sealed=core.vault.seal(
-            Place(intent.app_id, store.TABLE, store.GRANT, intent.id), _encode_grant(grant)
-        ),
+        grant_sealed=grants.seal_grant(core, intent.app_id, store.TABLE, intent.id, grant),
         consent_expires_at=grant.consent_expires_at,
-        created_at=core.clock.now_ms(),
+        created_at=now_ms,
+        checked_at=now_ms,
+        seen_well_at=now_ms,
     )
     outcome = Outcome(201, f"/exchanges/{row.id}", empty)
 
@@ -226,11 +232,10 @@ async def _resume(core: Core, intent: IntentRow) -> None:
     partner = core.partners.by_key(intent.partner_key)
     empty = b"" if intent.customer_id else b"{}"
     if intent.state == "granted" and intent.grant_sealed is not None:
-        box = core.vault.open_box(_intent_place(intent, store.GRANT), intent.grant_sealed)
-        await _record(core, intent, _decode_grant(box), claim, empty)
+        await _record(core, intent, grants.held_grant(core, intent), claim, empty)
         return
     try:
-        grant = await _redeem(core, intent, partner, _open_proof(core, partner, intent))
+        grant = await _redeem(core, intent, partner, grants.open_proof(core, partner, intent))
     except PartnerUnavailable:
         return  # the lease runs out again
     except PartnerError as error:
@@ -249,6 +254,12 @@ async def list_orphans(core: Core) -> Sequence[IntentRow]:
     return await store.list_orphans(core.db)
 
 
+async def resolve_orphan(core: Core, intent_id: str) -> None:
+    """Take an orphan off the list, once an operator has seen to it. Raises NotFound."""
+    if not await core.db.transact(lambda tx: store.resolve(tx, intent_id)):
+        raise NotFound(f"There is no orphan {intent_id}.")
+
+
 # ── reading ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -260,6 +271,18 @@ async def find(core: Core, app_id: str, exchange_id: str) -> ExchangeRow:
     return row
 
 
+async def look_again(core: Core, app_id: str, exchange_id: str) -> None:
+    """Ask the partner if an exchange works now. Raises NotFound, and InvalidExchange if not."""
+    await health.check(core, await find(core, app_id, exchange_id))
+    if (await find(core, app_id, exchange_id)).cause is not None:
+        raise InvalidExchange
+
+
+async def list_every(core: Core, after: str, limit: int) -> Sequence[ExchangeRow]:
+    """Exchanges of all applications, for the operator: oldest first, after the id `after`."""
+    return await store.list_every(core.db, after, limit)
+
+
 async def list_for(
     core: Core, principal: Principal, customer_id: str | None
 ) -> Sequence[ExchangeRow]:
@@ -269,20 +292,9 @@ async def list_for(
     return await store.list_newest(core.db, principal.app_id, customer_id)
 
 
-def open_grant(core: Core, row: ExchangeRow) -> Grant:
-    """The grant of an exchange that has one."""
-    if row.grant_sealed is None:
-        raise NotFound(ABSENT)
-    place = Place(row.app_id, store.TABLE, store.GRANT, row.id)
-    return _decode_grant(core.vault.open_box(place, row.grant_sealed))
-
-
-# ── sealing ───────────────────────────────────────────────────────────────────────────────────
-
-
 def _intent(
     core: Core,
-    principal: Principal,
+    app_id: str,
     customer_id: str | None,
     partner: Partner,
     proof: Proof,
@@ -291,17 +303,14 @@ def _intent(
     exchange_id = core.ids.new()
     now_ms = core.clock.now_ms()
     key = partner.manifest.key
-    sealed = msgspec.msgpack.encode(SealedProof(proof.member, msgspec.to_builtins(proof)))
-    identity = f"proof\n{principal.app_id}\n{key}\n{proof.identity()}"
+    identity = f"proof\n{app_id}\n{key}\n{proof.identity()}"
     return IntentRow(
         id=exchange_id,
-        app_id=principal.app_id,
+        app_id=app_id,
         customer_id=customer_id,
         partner_key=key,
         proof_hash=core.vault.hash(identity.encode()),
-        proof_sealed=core.vault.seal(
-            Place(principal.app_id, store.INTENT, store.PROOF, exchange_id), sealed
-        ),
+        proof_sealed=grants.seal_proof(core, app_id, exchange_id, proof),
         state="calling",
         tried=1,
         lease_until=now_ms + LEASE_MS,
@@ -310,25 +319,3 @@ def _intent(
         failure=None,
         created_at=now_ms,
     )
-
-
-def _open_proof(core: Core, partner: Partner, intent: IntentRow) -> Proof:
-    box = core.vault.open_box(_intent_place(intent, store.PROOF), intent.proof_sealed or b"")
-    kept = msgspec.msgpack.decode(box.reveal(), type=SealedProof)
-    kind = next(kind for kind in partner.manifest.proofs if kind.member == kept.member)
-    return msgspec.convert(kept.fields, kind)
-
-
-def _intent_place(intent: IntentRow, column: str) -> Place:
-    return Place(intent.app_id, store.INTENT, column, intent.id)
-
-
-def _encode_grant(grant: Grant) -> bytes:
-    return msgspec.msgpack.encode(
-        SealedGrant(grant.secret.reveal(), grant.external_id, grant.consent_expires_at)
-    )
-
-
-def _decode_grant(box: Secret[bytes]) -> Grant:
-    kept = msgspec.msgpack.decode(box.reveal(), type=SealedGrant)
-    return Grant(Secret(kept.secret), kept.external_id, kept.consent_expires_at)

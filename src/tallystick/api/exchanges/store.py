@@ -11,12 +11,14 @@ GRANT, PROOF = "grant", "proof"
 
 _COLUMNS = (
     "id, app_id, customer_id, partner_key, status, external_id, grant_sealed,"
-    " consent_expires_at, created_at"
+    " consent_expires_at, created_at, checked_at, seen_well_at, cause, cause_code, cause_at,"
+    " deadline_at"
 )
 _ADD = Statement(
     f"INSERT INTO exchange ({_COLUMNS})"
     " VALUES (:id, :app_id, :customer_id, :partner_key, :status, :external_id, :grant_sealed,"
-    " :consent_expires_at, :created_at) ON CONFLICT DO NOTHING"
+    " :consent_expires_at, :created_at, :checked_at, :seen_well_at, :cause, :cause_code, :cause_at,"
+    " :deadline_at) ON CONFLICT DO NOTHING"
 )
 _FIND = Statement(f"SELECT {_COLUMNS} FROM exchange WHERE app_id = :app_id AND id = :id")
 _OF_CUSTOMER = Statement(
@@ -27,6 +29,35 @@ _OF_ACCOUNT = Statement(
     f"SELECT {_COLUMNS} FROM exchange WHERE app_id = :app_id AND customer_id IS NULL"
     " ORDER BY id DESC"
 )
+_OF_CONSENT = Statement(
+    f"SELECT {_COLUMNS} FROM exchange WHERE partner_key = :partner_key"
+    " AND external_id = :external_id AND status <> 'removed' ORDER BY id"
+)
+# Changes nothing, but until the transaction ends nobody else changes the row: SQLite has no
+# SELECT … FOR UPDATE, and READ COMMITTED would let two callers overwrite each other.
+_HOLD = Statement("UPDATE exchange SET status = status WHERE app_id = :app_id AND id = :id")
+_UPDATE = Statement(
+    "UPDATE exchange SET status = :status, grant_sealed = :grant_sealed, checked_at = :checked_at,"
+    " seen_well_at = :seen_well_at, cause = :cause, cause_code = :cause_code,"
+    " cause_at = :cause_at, deadline_at = :deadline_at WHERE app_id = :app_id AND id = :id"
+)
+_DUE = Statement(
+    f"SELECT {_COLUMNS} FROM exchange WHERE status IN ('active', 'deactivated')"
+    " AND checked_at <= :before ORDER BY checked_at LIMIT :limit"
+)
+_TAKE_CHECK = Statement(
+    "UPDATE exchange SET checked_at = :now_ms WHERE id = :id AND checked_at = :checked_at"
+)
+_OVERDUE = Statement(
+    f"SELECT {_COLUMNS} FROM exchange WHERE deadline_at IS NOT NULL AND status = 'active'"
+    " AND deadline_at <= :now_ms ORDER BY deadline_at LIMIT :limit"
+)
+_ENDING = Statement(
+    f"SELECT {_COLUMNS} FROM exchange WHERE consent_expires_at IS NOT NULL AND cause IS NULL"
+    " AND status = 'active' AND consent_expires_at <= :before"
+    " ORDER BY consent_expires_at LIMIT :limit"
+)
+_EVERY = Statement(f"SELECT {_COLUMNS} FROM exchange WHERE id > :after ORDER BY id LIMIT :limit")
 
 _INTENT_COLUMNS = (
     "id, app_id, customer_id, partner_key, proof_hash, proof_sealed, state, tried, lease_until,"
@@ -68,10 +99,20 @@ _COUNT_OPEN = Statement(
 _ORPHANS = Statement(
     f"SELECT {_INTENT_COLUMNS} FROM exchange_intent WHERE state = 'orphan' ORDER BY id"
 )
+_RESOLVE = Statement(
+    "UPDATE exchange_intent SET state = 'resolved' WHERE id = :id AND state = 'orphan'"
+)
 
 
 class ExchangeRow(msgspec.Struct, frozen=True):
-    """`customer_id` is None for an exchange of the account itself."""
+    """`customer_id` is None for an exchange of the account itself.
+
+    - `seen_well_at`: when the partner last answered under this grant; `checked_at`: when it was
+      last asked by the background check.
+    - `cause`: why it does not work, or soon will not: `person`, `bank`, `partner` or `us`; with it
+      the partner's own word `cause_code` and since when, `cause_at`.
+    - `deadline_at`: when it is deactivated unless the person signs in before.
+    """
 
     id: str
     app_id: str
@@ -82,6 +123,12 @@ class ExchangeRow(msgspec.Struct, frozen=True):
     grant_sealed: bytes | None
     consent_expires_at: int | None
     created_at: int
+    checked_at: int
+    seen_well_at: int | None = None
+    cause: str | None = None
+    cause_code: str | None = None
+    cause_at: int | None = None
+    deadline_at: int | None = None
 
 
 class IntentRow(msgspec.Struct, frozen=True):
@@ -122,6 +169,63 @@ async def list_newest(reads: Reads, app_id: str, customer_id: str | None) -> lis
     else:
         rows = await reads.all(_OF_CUSTOMER, app_id=app_id, customer_id=customer_id)
     return [ExchangeRow(*row) for row in rows]
+
+
+async def list_of_consent(reads: Reads, partner_key: str, external_id: str) -> list[ExchangeRow]:
+    """Every exchange, of whatever application, that stands on one consent at a partner."""
+    rows = await reads.all(_OF_CONSENT, partner_key=partner_key, external_id=external_id)
+    return [ExchangeRow(*row) for row in rows]
+
+
+async def hold(tx: Transaction, app_id: str, exchange_id: str) -> ExchangeRow | None:
+    """The row, which nobody else changes until the transaction ends."""
+    await tx.run(_HOLD, app_id=app_id, id=exchange_id)
+    return await find(tx, app_id, exchange_id)
+
+
+async def update(tx: Transaction, row: ExchangeRow) -> None:
+    await tx.run(
+        _UPDATE,
+        id=row.id,
+        app_id=row.app_id,
+        status=row.status,
+        grant_sealed=row.grant_sealed,
+        checked_at=row.checked_at,
+        seen_well_at=row.seen_well_at,
+        cause=row.cause,
+        cause_code=row.cause_code,
+        cause_at=row.cause_at,
+        deadline_at=row.deadline_at,
+    )
+
+
+async def list_due(reads: Reads, before: int, limit: int) -> list[ExchangeRow]:
+    """Living exchanges that were last checked before `before`, the longest ago first."""
+    return [ExchangeRow(*row) for row in await reads.all(_DUE, before=before, limit=limit)]
+
+
+async def take_check(tx: Transaction, row: ExchangeRow, now_ms: int) -> bool:
+    """False when another process has taken this check."""
+    return await tx.run(_TAKE_CHECK, id=row.id, checked_at=row.checked_at, now_ms=now_ms) > 0
+
+
+async def list_overdue(reads: Reads, now_ms: int, limit: int) -> list[ExchangeRow]:
+    return [ExchangeRow(*row) for row in await reads.all(_OVERDUE, now_ms=now_ms, limit=limit)]
+
+
+async def list_ending(reads: Reads, before: int, limit: int) -> list[ExchangeRow]:
+    """Healthy exchanges whose consent ends by `before`."""
+    return [ExchangeRow(*row) for row in await reads.all(_ENDING, before=before, limit=limit)]
+
+
+async def list_every(reads: Reads, after: str, limit: int) -> list[ExchangeRow]:
+    """Exchanges of all applications, oldest first, from the one after the id `after`."""
+    return [ExchangeRow(*row) for row in await reads.all(_EVERY, after=after, limit=limit)]
+
+
+async def resolve(tx: Transaction, intent_id: str) -> bool:
+    """False when there is no such orphan."""
+    return await tx.run(_RESOLVE, id=intent_id) > 0
 
 
 async def begin(tx: Transaction, row: IntentRow) -> str | None:

@@ -5,37 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tallystick.api.exchanges import service as exchanges
-from tallystick.api.funding_sources import service
 from tallystick.api.funding_sources.store import FundingSourceRow
 from tallystick.core import Core
-from tallystick.errors import UnsupportedOperation, UpdateCredentials
+from tallystick.errors import InvalidExchange, UnsupportedOperation, UpdateCredentials
 from tallystick.partners.contract import Balance, ReadsBalances
-from tallystick.partners.errors import ConsentLost, GrantRevoked, ProofRejected
+from tallystick.partners.errors import ConsentLost
 from tallystick.partners.explain import explained
 
 NO_TYPE = "Retrieving the balance is not supported for this type of funding source."
 NO_PARTNER = "Balance Check is not supported by your exchange partner."
 
 
-async def read(core: Core, app_id: str, source_id: str) -> Balance:
-    """Raises NotFound, UnsupportedOperation, UpdateCredentials with the way out, and what
-    `explained` makes of the partner's other errors.
+async def read(core: Core, row: FundingSourceRow) -> Balance:
+    """Ask the partner, also under an exchange that was deactivated: it may have been repaired.
+
+    Raises UnsupportedOperation, UpdateCredentials with the way out, InvalidExchange when
+    the consent is gone, and what `explained` makes of the partner's other errors.
     """
-    row = await service.find(core, app_id, source_id)
     if row.exchange_id is None or row.account_external_id is None or row.removed:
         raise UnsupportedOperation(NO_TYPE)
-    exchange = await exchanges.find(core, app_id, row.exchange_id)
+    exchange = await exchanges.find(core, row.app_id, row.exchange_id)
     partner = core.partners.by_key(exchange.partner_key)
     if not partner.has(ReadsBalances):
         raise UnsupportedOperation(NO_PARTNER)
-    about = ("exchanges", exchange.id, "exchange-sessions")
-    if exchange.status != "active":
-        raise UpdateCredentials(about=about)
-    grant = exchanges.open_grant(core, exchange)
+    if exchange.status == "removed":
+        raise InvalidExchange
+    account_id = row.account_external_id
     with explained(partner):
         try:
-            return await partner.read_balance(grant, row.account_external_id)
-        except (ConsentLost, GrantRevoked, ProofRejected) as error:
+            return await exchanges.ask(
+                core, exchange, lambda partner, grant: partner.read_balance(grant, account_id)
+            )
+        except ConsentLost as error:
+            about = ("exchanges", exchange.id, "exchange-sessions")
             raise UpdateCredentials(about=about) from error
 
 

@@ -25,6 +25,8 @@ def edited(core: Core, row: FundingSourceRow, body: dict[str, Any]) -> FundingSo
 
     Of a verified bank only the name may change: the rest is what was verified.
     """
+    if row.type != "bank" or row.bank_usage_type is not None:
+        raise ValidationFailed(ONLY_BANKS)
     errors = numbers.problems_of(body, Edits)
     if row.status == "verified":
         errors = [error for error in errors if error.path == "/name"]

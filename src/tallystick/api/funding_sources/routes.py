@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tallystick.api.funding_sources import balances, service
-from tallystick.api.funding_sources.service import Create
+from tallystick.api.funding_sources import balances, cards, service
+from tallystick.api.funding_sources.creation import Create
 from tallystick.api.funding_sources.store import FundingSourceRow
 from tallystick.api.funding_sources.wire import (
     COLLECTION,
@@ -16,6 +16,7 @@ from tallystick.api.funding_sources.wire import (
     EmbeddedFundingSources,
     FundingSource,
     FundingSources,
+    SettlementBalance,
 )
 from tallystick.clock import to_iso
 from tallystick.errors import BadRequest, Forbidden
@@ -84,12 +85,15 @@ async def update_funding_source(request: Request) -> Outcome:
 
 async def get_balance(request: Request) -> Reply:
     source_id = request.uuid(service.ABSENT)
-    balance = await balances.read(request.core, request.principal.app_id, source_id)
     to = request.links.to
     links = {
         "self": to("balance", COLLECTION, source_id, "balance"),
         "funding-source": to(KIND, COLLECTION, source_id),
     }
+    row = await service.find(request.core, request.principal.app_id, source_id)
+    if row.bank_usage_type is not None:
+        return Reply(body=SettlementBalance(links, Amount.of(0, "USD")))
+    balance = await balances.read(request.core, row)
     available = balance.available_cents
     return Reply(
         body=Balance(
@@ -135,6 +139,8 @@ def render(request: Request, row: FundingSourceRow, readable: frozenset[str]) ->
         bank_account_type=row.bank_account_type,
         bank_name=row.bank_name,
         fingerprint=row.fingerprint,
+        bank_usage_type=row.bank_usage_type,
+        card_details=cards.unseal(request.core, row),
     )
 
 
@@ -152,7 +158,14 @@ def _links(request: Request, row: FundingSourceRow, readable: frozenset[str]) ->
     links["remove"] = own
     if row.id in readable:
         links["balance"] = to("balance", COLLECTION, row.id, "balance")
-    if row.status == "verified":
+    if row.bank_usage_type is not None:
+        links["balance"] = to("balance", COLLECTION, row.id, "balance")
+        links["transfer-send"] = to("transfer", "transfers")
+        del links["remove"]
+        return links
+    if row.type == "card":
+        pass  # money goes to a card, and never comes from one
+    elif row.status == "verified":
         links["transfer-send"] = to("transfer", "transfers")
     else:
         micro = to("micro-deposits", COLLECTION, row.id, "micro-deposits")

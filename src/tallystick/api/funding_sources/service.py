@@ -8,36 +8,31 @@ in at the institution. From bare numbers it is unverified.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from tallystick.api.customers import service as customers
 from tallystick.api.events import service as events
-from tallystick.api.exchanges import service as exchanges
-from tallystick.api.funding_sources import numbers, store
+from tallystick.api.funding_sources import cards, store
 from tallystick.api.funding_sources.changes import edited
-from tallystick.api.funding_sources.numbers import Numbers
+from tallystick.api.funding_sources.creation import (
+    AUTHORIZED_ALREADY,
+    Create,
+    from_exchange,
+    from_numbers,
+    refuse_variants,
+)
 from tallystick.api.funding_sources.store import FundingSourceRow
-from tallystick.api.funding_sources.wire import FromExchange, FromNumbers
-from tallystick.body import problems
 from tallystick.clock import HOUR_MS
 from tallystick.core import Core, Principal
 from tallystick.errors import (
     Conflict,
     DuplicateResource,
-    FieldError,
-    Forbidden,
-    InactiveExchange,
-    InvalidExchangeToken,
     InvalidResourceState,
     NotFound,
     ValidationFailed,
 )
-from tallystick.partners.contract import Account, DescribesAccounts
-from tallystick.partners.errors import ConsentLost, GrantRevoked, ProofRejected
-from tallystick.partners.explain import explained
 from tallystick.store import idempotency
 from tallystick.store.db import Taken, Transaction, Unit
 from tallystick.store.idempotency import Claim, Outcome
@@ -46,33 +41,12 @@ ABSENT = "Funding source not found."
 NO_CUSTOMER = "Customer not found."
 NO_ACCOUNT = "Account not found."
 CHECK_CUSTOMER = "Customer ID not found. Check Customer ID."
-EXCHANGE_HREF = "/_links/exchange/href"
-TOKEN_REFUSED = "The exchange token is not valid to perform this operation."  # noqa: S105
-AUTHORIZED_ALREADY = (
-    "Duplicate funding source or validation error. Authorization already associated to a funding "
-    "source."
-)
 REMOVED = "A removed bank cannot be updated."
+NOT_YOURS = "A settlement account cannot be removed."
 OVERTAKEN = "The bank account was changed by another request at the same time."
 
 # An unverified account that comes back within this time keeps its id (contract 6.3).
 REVIVAL_MS = 48 * HOUR_MS
-SANDBOX_BANK = "SANDBOX TEST BANK"
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """What a client asks for, whole `body` included.
-
-    `names_exchange`: there is an exchange link; `href_sent`: with an address in it; `exchange_id`:
-    the id in that address, or None if it is not one of ours.
-    """
-
-    customer_id: str | None
-    names_exchange: bool
-    href_sent: bool
-    exchange_id: str | None
-    body: dict[str, Any] = field(repr=False)
 
 
 async def create(core: Core, principal: Principal, command: Create, claim: Claim | None) -> Outcome:
@@ -83,131 +57,28 @@ async def create(core: Core, principal: Principal, command: Create, claim: Claim
     """
     if command.customer_id is not None:
         await _customer(core, principal, command.customer_id, CHECK_CUSTOMER)
-    _refuse_variants(command.body)
-    if not command.names_exchange:
-        return await _add(core, _from_numbers(core, principal, command), claim, to_claim=claim)
+    refuse_variants(command.body)
+    if not command.names_exchange and command.body.get("cardDetails") is None:
+        row = from_numbers(core, principal, command)
+        return await _add(core, principal, row, claim, to_claim=claim)
     if claim is not None:
         now_ms = core.clock.now_ms()
         await core.db.transact(lambda tx: idempotency.claim_key(tx, claim, now_ms))
     try:
-        row = await _from_exchange(core, principal, command)
-        return await _add(core, row, claim)
+        row = await from_exchange(core, principal, command)
+        return await _add(core, principal, row, claim)
     except BaseException:
         await idempotency.release(core.db, claim)
         raise
 
 
-def _refuse_variants(body: dict[str, Any]) -> None:
-    """Contract 6.3 picks the variant by the members present; three of the five are not served.
-
-    Their members would else be taken for unknown ones, and the caller told of missing numbers.
-    """
-    errors = [
-        FieldError("NotAllowed", said, f"/{name}")
-        for name, said in _NOT_SERVED.items()
-        if body.get(name) is not None
-    ]
-    if body.get("type") == "virtual":
-        errors.append(FieldError("NotAllowed", "Virtual accounts are not supported.", "/type"))
-    if errors:
-        raise ValidationFailed(errors=errors)
-
-
-_NOT_SERVED = {
-    "plaidToken": "PlaidToken is not supported. Create an exchange with it and send its link.",
-    "cardDetails": "Cards are not supported.",
-}
-
-
-def _from_numbers(core: Core, principal: Principal, command: Create) -> FundingSourceRow:
-    body = command.body
-    errors = numbers.problems_of(body, FromNumbers)
-    if errors:
-        raise ValidationFailed(errors=errors)
-    posted = msgspec.convert(body, FromNumbers)
-    own = Numbers(posted.routing_number, numbers.canonical(posted.account_number))
-    row = _row(core, principal, command, own, posted.name, posted.bank_account_type)
-    return msgspec.structs.replace(row, status="unverified", bank_name=SANDBOX_BANK)
-
-
-async def _from_exchange(core: Core, principal: Principal, command: Create) -> FundingSourceRow:
-    errors = list(problems(command.body, FromExchange))
-    if command.exchange_id is None:
-        code = "Invalid" if command.href_sent else "Required"
-        errors.insert(0, FieldError(code, f"{EXCHANGE_HREF} is invalid", EXCHANGE_HREF))
-    if command.exchange_id is None or errors:
-        raise ValidationFailed(errors=errors)
-    posted = msgspec.convert(command.body, FromExchange)
-    exchange = await exchanges.find(core, principal.app_id, command.exchange_id)
-    if exchange.customer_id != command.customer_id:
-        raise NotFound(exchanges.ABSENT)
-    if exchange.status != "active":
-        raise InactiveExchange
-    if await store.find_live_exchange(core.db, principal.app_id, exchange.id):
-        raise ValidationFailed(AUTHORIZED_ALREADY)
-    account = await _account(core, exchange, posted.bank_account_type)
-    own = Numbers(account.routing.reveal(), numbers.canonical(account.number.reveal()))
-    row = _row(core, principal, command, own, posted.name, posted.bank_account_type)
-    return msgspec.structs.replace(
-        row,
-        status="verified",
-        exchange_id=exchange.id,
-        bank_name=account.institution or None,
-        account_external_id=account.external_id,
-    )
-
-
-async def _account(core: Core, exchange: exchanges.Held, kind: str) -> Account:
-    """The account of this kind under the exchange's grant; no transaction is open here.
-
-    A consent that is gone for good is a removed exchange (contract 5.12), of which we learn here;
-    one that the person can restore only makes the token useless for now.
-    """
-    partner = core.partners.by_key(exchange.partner_key)
-    if not partner.has(DescribesAccounts):
-        raise Forbidden
-    grant = exchanges.open_grant(core, exchange)
-    with explained(partner):
-        try:
-            accounts = await partner.list_accounts(grant)
-        except GrantRevoked as error:
-            raise InactiveExchange from error
-        except (ConsentLost, ProofRejected) as error:
-            raise InvalidExchangeToken(TOKEN_REFUSED) from error
-    for account in accounts:
-        if account.kind == kind:
-            return account
-    said = f"The exchange has no {kind} account."
-    raise ValidationFailed(errors=[FieldError("Invalid", said, "/bankAccountType")])
-
-
-def _row(
-    core: Core, principal: Principal, command: Create, own: Numbers, name: str, kind: str
-) -> FundingSourceRow:
-    source_id = core.ids.new()
-    return FundingSourceRow(
-        id=source_id,
-        app_id=principal.app_id,
-        owner_id=command.customer_id or principal.account_id,
-        customer_id=command.customer_id,
-        exchange_id=None,
-        status="unverified",
-        type="bank",
-        bank_account_type=kind,
-        name=name,
-        bank_name=None,
-        channels="ach",
-        fingerprint=numbers.fingerprint(core, principal.app_id, own),
-        numbers_sealed=numbers.seal(core, principal.app_id, source_id, own),
-        account_external_id=None,
-        removed=False,
-        removed_at=None,
-        created_at=core.clock.now_ms(),
-    )
-
-
 async def _add(
-    core: Core, row: FundingSourceRow, claim: Claim | None, *, to_claim: Claim | None = None
+    core: Core,
+    principal: Principal,
+    row: FundingSourceRow,
+    claim: Claim | None,
+    *,
+    to_claim: Claim | None = None,
 ) -> Outcome:
     """Write the source. `to_claim` is the claim if it was not made before."""
 
@@ -218,6 +89,8 @@ async def _add(
             if not await store.add(tx, row):
                 raise await _duplicate(tx, row)
             kept = row
+        if kept.type == "card":
+            await store.add(tx, cards.settlement(core, principal, row.created_at))
         await _record(core, tx, kept, "added")
         if kept.status == "verified":
             await _record(core, tx, kept, "verified")
@@ -336,6 +209,8 @@ async def update(
         await idempotency.claim_key(tx, claim, now_ms)
         if row.removed:
             raise InvalidResourceState(REMOVED)
+        if body.get("removed") is True and row.bank_usage_type is not None:
+            raise InvalidResourceState(NOT_YOURS)
         if body.get("removed") is True:
             changed = msgspec.structs.replace(row, removed=True, removed_at=now_ms)
             what = "removed"

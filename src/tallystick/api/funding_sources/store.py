@@ -6,18 +6,19 @@ import msgspec
 
 from tallystick.store.db import Reads, Statement, Transaction
 
-TABLE, NUMBERS = "funding_source", "numbers"
+TABLE, NUMBERS, CARD = "funding_source", "numbers", "card"
 
 _COLUMNS = (
     "id, app_id, owner_id, customer_id, exchange_id, status, type, bank_account_type, name,"
     " bank_name, channels, fingerprint, numbers_sealed, account_external_id, removed, removed_at,"
-    " created_at"
+    " created_at, card_sealed, bank_usage_type"
 )
 _ADD = Statement(
     f"INSERT INTO funding_source ({_COLUMNS})"
     " VALUES (:id, :app_id, :owner_id, :customer_id, :exchange_id, :status, :type,"
     " :bank_account_type, :name, :bank_name, :channels, :fingerprint, :numbers_sealed,"
-    " :account_external_id, :removed, :removed_at, :created_at) ON CONFLICT DO NOTHING"
+    " :account_external_id, :removed, :removed_at, :created_at, :card_sealed, :bank_usage_type)"
+    " ON CONFLICT DO NOTHING"
 )
 _FIND = Statement(f"SELECT {_COLUMNS} FROM funding_source WHERE app_id = :app_id AND id = :id")
 _LIST = Statement(
@@ -31,6 +32,10 @@ _LIVE_BANK = Statement(
 _LIVE_EXCHANGE = Statement(
     f"SELECT {_COLUMNS} FROM funding_source WHERE app_id = :app_id"
     " AND exchange_id = :exchange_id AND NOT removed"
+)
+_COUNT_CARDS = Statement(
+    "SELECT count(*) FROM funding_source WHERE app_id = :app_id AND owner_id = :owner_id"
+    " AND type = 'card' AND NOT removed"
 )
 _REVIVABLE = Statement(
     f"SELECT {_COLUMNS} FROM funding_source WHERE app_id = :app_id AND owner_id = :owner_id"
@@ -75,6 +80,8 @@ class FundingSourceRow(msgspec.Struct, frozen=True):
     removed: bool
     removed_at: int | None
     created_at: int
+    card_sealed: bytes | None = None
+    bank_usage_type: str | None = None
 
 
 async def add(tx: Transaction, row: FundingSourceRow) -> bool:
@@ -104,6 +111,11 @@ async def find_live_exchange(
 ) -> FundingSourceRow | None:
     row = await reads.one(_LIVE_EXCHANGE, app_id=app_id, exchange_id=exchange_id)
     return FundingSourceRow(*row) if row else None
+
+
+async def count_live_cards(reads: Reads, app_id: str, owner_id: str) -> int:
+    row = await reads.one(_COUNT_CARDS, app_id=app_id, owner_id=owner_id)
+    return row[0] if row else 0
 
 
 async def find_revivable(

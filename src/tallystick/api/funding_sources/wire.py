@@ -26,6 +26,53 @@ class FromExchange(msgspec.Struct, rename="camel"):
     name: Name
 
 
+CardholderName = Annotated[str, Meta(min_length=1, max_length=50)]
+
+
+class BillingAddress(msgspec.Struct, rename="camel", omit_defaults=True, frozen=True):
+    address1: Annotated[str, Meta(min_length=1, max_length=50)]
+    city: Annotated[str, Meta(min_length=1, max_length=50)]
+    state_province_region: Annotated[str, Meta(min_length=1, max_length=50)]
+    country: Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
+    postal_code: Annotated[str, Meta(min_length=1, max_length=20)]
+    address2: Annotated[str, Meta(max_length=100)] | None = None
+    address3: Annotated[str, Meta(max_length=100)] | None = None
+
+    def __repr__(self) -> str:
+        return "BillingAddress(…)"
+
+
+class PostedCard(msgspec.Struct, rename="camel", frozen=True):
+    first_name: CardholderName
+    last_name: CardholderName
+    billing_address: BillingAddress
+
+    def __repr__(self) -> str:
+        return "PostedCard(…)"
+
+
+class FromCard(msgspec.Struct, rename="camel"):
+    """Besides `_links.exchange`. What is known of the card itself comes from the partner."""
+
+    name: Name
+    card_details: PostedCard
+
+
+class CardShown(msgspec.Struct, rename="camel", omit_defaults=True, frozen=True):
+    """What may be seen of a card; `bin` are the first digits of its number."""
+
+    brand: str
+    last_four: str
+    expiration_month: int
+    expiration_year: int
+    name_on_card: str
+    bin: str
+    billing_address: BillingAddress
+
+    def __repr__(self) -> str:
+        return "CardShown(…)"
+
+
 class FromNumbers(msgspec.Struct, rename="camel"):
     routing_number: RoutingNumber
     account_number: AccountNumber
@@ -65,6 +112,8 @@ class FundingSource(msgspec.Struct, rename="camel", omit_defaults=True, frozen=T
     bank_account_type: str | None = None
     bank_name: str | None = None
     fingerprint: str | None = None
+    bank_usage_type: str | None = None
+    card_details: CardShown | None = None
 
 
 class EmbeddedFundingSources(msgspec.Struct, frozen=True):
@@ -87,6 +136,13 @@ class Amount(msgspec.Struct, frozen=True):
     def of(cls, cents: int, currency: str) -> Amount:
         whole, rest = divmod(abs(cents), 100)
         return cls(f"{'-' if cents < 0 else ''}{whole}.{rest:02d}", currency)
+
+
+class SettlementBalance(msgspec.Struct, rename="camel", frozen=True):
+    """What a settlement account holds: nothing, since no money moves here."""
+
+    links: dict[str, Link] = msgspec.field(name="_links")
+    available: Amount
 
 
 class Balance(msgspec.Struct, rename="camel", omit_defaults=True, frozen=True):

@@ -26,8 +26,8 @@ from tallystick.partners.contract import (
 )
 from tallystick.partners.errors import (
     GrantRevoked,
+    NotOffered,
     PartnerError,
-    PartnerRefused,
     PartnerUnavailable,
     ProofRejected,
 )
@@ -62,7 +62,7 @@ class Connector:
         held = mx.decode_grant(_held(request))
         if isinstance(held, mx.OfProcessor):
             # The member belongs to the integrator's own contract.
-            raise PartnerRefused("PROCESSOR_TOKEN_WITHOUT_WIDGET")
+            raise NotOffered("PROCESSOR_TOKEN_WITHOUT_WIDGET")
         return await self._widget(held.user_guid, held.member_guid, GrantRevoked)
 
     async def _widget(

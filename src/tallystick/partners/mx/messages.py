@@ -190,7 +190,7 @@ def require_working(member: Member) -> None:
     if status in _OFF:
         raise PartnerRefused(f"MEMBER_{status}")
     word = status.isascii() and status.isidentifier() and len(status) <= _STATUS_CHARS_MAX
-    raise PartnerUnavailable(f"MEMBER_{status}" if word else "MEMBER_STATUS")
+    raise PartnerUnavailable(f"MEMBER_{status}" if word else "MEMBER_STATUS", bank=True)
 
 
 def works(member: Member) -> bool:

@@ -22,6 +22,7 @@ from tallystick.partners.contract import (
 )
 from tallystick.partners.errors import (
     GrantRevoked,
+    NotOffered,
     PartnerError,
     PartnerRefused,
     PartnerUnavailable,
@@ -61,7 +62,7 @@ class Connector:
         held = _opened(request.grant)
         if isinstance(held, plaid.OfProcessor):
             # Update mode wants the access token, and that stayed with the integrator.
-            raise PartnerRefused("PROCESSOR_TOKEN_WITHOUT_UPDATE_MODE")
+            raise NotOffered("PROCESSOR_TOKEN_WITHOUT_UPDATE_MODE")
         return await self._link(
             plaid.link_request(self._settings, request, update=held.access_token)
         )

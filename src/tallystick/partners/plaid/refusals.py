@@ -84,6 +84,13 @@ class NotStarted(PartnerUnavailable):
         super().__init__(code, request_id=request_id, acted=False)
 
 
+class InstitutionDown(PartnerUnavailable):
+    """Plaid is well; the institution does not answer it."""
+
+    def __init__(self, code: str, *, request_id: str | None = None) -> None:
+        super().__init__(code, request_id=request_id, bank=True)
+
+
 def as_error(status: int, body: Any, *, redeeming: bool) -> PartnerError:
     """The error that an answer of `status` with `body` means.
 
@@ -104,7 +111,8 @@ def as_error(status: int, body: Any, *, redeeming: bool) -> PartnerError:
         (code in NEEDS_UPDATE_MODE, ConsentLost),
         (code in FOR_THE_OPERATOR, PartnerRefused),
         (code in NOT_STARTED or kind == "RATE_LIMIT_EXCEEDED" or status == 429, NotStarted),
-        (kind in {"API_ERROR", "INSTITUTION_ERROR", "INVALID_RESULT"}, PartnerUnavailable),
+        (kind == "INSTITUTION_ERROR", InstitutionDown),
+        (kind in {"API_ERROR", "INVALID_RESULT"}, PartnerUnavailable),
     )
     meaning = next((meaning for holds, meaning in rules if holds), PartnerRefused)
     return meaning(code, request_id=about)

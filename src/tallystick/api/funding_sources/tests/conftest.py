@@ -12,7 +12,7 @@ import pytest
 from tests.gateway import BASE, Api
 
 from tallystick.api.applications import service as applications
-from tallystick.api.exchanges import service as exchanges, store as exchange_store
+from tallystick.api.exchanges import grants, store as exchange_store
 from tallystick.api.exchanges.store import ExchangeRow
 from tallystick.clock import VirtualClock
 from tallystick.core import Core, Principal
@@ -21,6 +21,7 @@ from tallystick.ids import Ids, SystemEntropy
 from tallystick.partners.contract import (
     Account,
     Balance,
+    Card,
     DescribesAccounts,
     Grant,
     Manifest,
@@ -31,7 +32,7 @@ from tallystick.secret import Secret
 from tallystick.server.app import Gateway
 from tallystick.store import migrations
 from tallystick.store.db import Statement, connect
-from tallystick.store.vault import KeyEncryptionKey, Place, Vault
+from tallystick.store.vault import KeyEncryptionKey, Vault
 from tallystick.web import Request
 
 ROUTING = "222222226"
@@ -50,6 +51,7 @@ class FakePartner:
     abilities: set[type] = field(default_factory=lambda: {DescribesAccounts, ReadsBalances})
     accounts: list[Account] = field(default_factory=lambda: [CHECKING, SAVINGS])
     balance: Balance | None = None
+    card: Card | None = None
     failure: Exception | None = None
     calls: list[str] = field(default_factory=list)
     during: Any = None
@@ -67,6 +69,11 @@ class FakePartner:
     async def list_accounts(self, grant: Grant) -> list[Account]:
         await self._called(f"list_accounts {grant.external_id}")
         return self.accounts
+
+    async def read_card(self, grant: Grant) -> Card:
+        await self._called(f"read_card {grant.external_id}")
+        assert self.card is not None
+        return self.card
 
     async def read_balance(self, grant: Grant, account_external_id: str) -> Balance:
         await self._called(f"read_balance {grant.external_id} {account_external_id}")
@@ -132,8 +139,7 @@ class Stage:
     async def exchange(self, principal: Principal, customer: str | None) -> str:
         """The address of an active exchange, of a customer or of the account itself."""
         exchange_id = self.core.ids.new()
-        grant = exchanges._encode_grant(Grant(Secret("access-secret"), f"item-{exchange_id}"))
-        place = Place(principal.app_id, exchange_store.TABLE, exchange_store.GRANT, exchange_id)
+        grant = Grant(Secret("access-secret"), f"item-{exchange_id}")
         row = ExchangeRow(
             id=exchange_id,
             app_id=principal.app_id,
@@ -141,9 +147,12 @@ class Stage:
             partner_key="fake",
             status="active",
             external_id=f"item-{exchange_id}",
-            grant_sealed=self.core.vault.seal(place, grant),
+            grant_sealed=grants.seal_grant(
+                self.core, principal.app_id, exchange_store.TABLE, exchange_id, grant
+            ),
             consent_expires_at=None,
             created_at=self.clock.now_ms(),
+            checked_at=self.clock.now_ms(),
         )
         await self.core.db.transact(lambda tx: exchange_store.add(tx, row))
         return f"{BASE}/exchanges/{exchange_id}"

@@ -119,9 +119,12 @@ async def test_what_a_partners_refusal_becomes_and_that_the_key_is_free_again(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert message in (None, answer.json()["message"])
     assert (await client.get(f"{customer}/funding-sources")).json()["total"] == 0
-    assert await topics(client) == ["customer_created"]
+    lost = ["customer_exchange_reauth_required"] if isinstance(failure, ConsentLost) else []
+    assert await topics(client) == ["customer_created", *lost]
     stage.partner.failure = None
-    assert (await client.post(f"{customer}/funding-sources", **post)).status_code == 201
+    again = await client.post(f"{customer}/funding-sources", **post)
+    # Whoever said that the consent is gone is believed: no later word brings it back.
+    assert again.status_code == (400 if isinstance(failure, GrantRevoked) else 201)
 
 
 @pytest.mark.parametrize("status", ["deactivated", "removed"])
@@ -278,11 +281,10 @@ async def test_the_balance_link_is_there_where_the_partner_reads_balances(stage,
         )
 
 
-@pytest.mark.parametrize("failure", [ConsentLost("A"), GrantRevoked("B"), ProofRejected("C")])
-async def test_lost_consent_names_the_way_out(stage, linked, failure):
+async def test_lost_consent_names_the_way_out(stage, linked):
     client, _, customer, exchange = linked
     source = await client.create(f"{customer}/funding-sources", body_of(exchange))
-    stage.partner.failure = failure
+    stage.partner.failure = ConsentLost("LOGIN")
     answer = await client.get(f"{source}/balance")
     assert said(answer) == (400, "UpdateCredentials", REAUTH)
     about = answer.json()["_links"]["about"]
@@ -291,12 +293,24 @@ async def test_lost_consent_names_the_way_out(stage, linked, failure):
     )  # fmt: skip
 
 
-async def test_a_deactivated_exchange_is_not_asked(stage, linked):
+async def test_a_consent_that_is_gone_removes_the_exchange(stage, linked):
+    client, _, customer, exchange = linked
+    source = await client.create(f"{customer}/funding-sources", body_of(exchange))
+    stage.partner.failure = GrantRevoked("GONE")
+    for _ in range(2):
+        answer = await client.get(f"{source}/balance")
+        assert said(answer)[:2] == (400, "InvalidExchange")
+    assert (await client.get(exchange)).json()["status"] == "removed"
+    assert len(stage.partner.calls) == 2  # the second time nobody is asked
+
+
+async def test_a_deactivated_exchange_is_asked_and_may_work_again(stage, linked):
     client, _, customer, exchange = linked
     source = await client.create(f"{customer}/funding-sources", body_of(exchange))
     await stage.set_status(exchange, "deactivated")
-    assert said(await client.get(f"{source}/balance"))[1] == "UpdateCredentials"
-    assert len(stage.partner.calls) == 1
+    stage.partner.balance = Balance(100, 100, "USD", stage.clock.now_ms())
+    assert (await client.get(f"{source}/balance")).status_code == 200
+    assert (await client.get(exchange)).json()["status"] == "active"
 
 
 async def test_a_partner_that_is_down(stage, linked):

@@ -57,7 +57,7 @@ def statuses(answers):
     ("more", "paths"),
     [
         ({"plaidToken": "processor-sandbox-1"}, ["/plaidToken"]),
-        ({"cardDetails": {}, "type": "virtual"}, ["/cardDetails", "/type"]),
+        ({"plaidToken": "x", "type": "virtual"}, ["/plaidToken", "/type"]),
         ({"type": "virtual"}, ["/type"]),
     ],
 )

@@ -1,0 +1,1 @@
+"""Stands in for Tink: the API and Tink Link under one address."""
