@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
+from pathlib import Path
 
 import httpx2
 import pytest
 
 from tallystick.cli import sandbox
+from tallystick.sandbox import control
 
 from .gateway import BASE, in_process
 
 pytestmark = pytest.mark.anyio
 
+ROOT = Path(__file__).parents[1]
 CONTROL = "/_tallystick/control"
 CLOCK = f"{CONTROL}/clock"
 
@@ -230,3 +234,15 @@ async def test_exchanges_and_states_that_are_not_there(client):
         assert (answer.status_code, said in answer.json()["error"]) == (404, True)
     answer = await client.post(f"{CONTROL}/exchanges/{nobody}/remove", json={"now": 1})
     assert answer.status_code == 400
+
+
+def test_every_call_is_documented():
+    page = (ROOT / "docs/reference/control.md").read_text()
+    source = (ROOT / "src/tallystick/sandbox/control.py").read_text()
+    calls = re.findall(r'\("(GET|POST|DELETE)", "/([^"]+)", self', source)
+    calls = [call for call in calls if call[1] not in {"clock/{verb}", "exchanges/{id}/{state}"}]
+    assert len(calls) > 15
+    for method, path in calls:
+        assert f"`{method} {path}`" in page or f"`{method} {path} " in page, (method, path)
+    for state in control._STATES:
+        assert f"`exchanges/{{id}}/{state}`" in page or f"exchanges/{{id}}/{state}`" in page

@@ -58,18 +58,17 @@ class Gate:
         self._empty.set()
         self._one = asyncio.Lock()
 
-    @asynccontextmanager
-    async def inside(self) -> AsyncIterator[None]:
+    async def enter(self) -> None:
+        """Comes before a call; `leave` comes after it."""
         while not self._open.is_set():
             await self._open.wait()
         self._inside += 1
         self._empty.clear()
-        try:
-            yield
-        finally:
-            self._inside -= 1
-            if not self._inside:
-                self._empty.set()
+
+    def leave(self) -> None:
+        self._inside -= 1
+        if not self._inside:
+            self._empty.set()
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
@@ -108,20 +107,18 @@ class Around:
             return
         started = time.perf_counter()
         authorization, has_key = _headers(scope)
-        caller = None
-        if self._rules.by_application:
-            caller = await self._side.application_of(authorization)
-        rule = self._rules.choose(Call(scope["method"], scope["path"], caller))
         answer = _Answer(send)
-        token = CALLER.set(caller)
+        rule = caller = None
+        if self._rules:
+            caller = await self._caller(authorization)
+            CALLER.set(caller)
+            rule = self._rules.choose(Call(scope["method"], scope["path"], caller))
         try:
             if rule is None:
-                async with self._gate.inside():
-                    await self._app(scope, receive, answer.send)
+                await self._pass(scope, receive, answer.send)
             else:
                 await self._go_wrong(rule, scope, receive, answer)
         finally:
-            CALLER.reset(token)
             self._requests.add(
                 Received(
                     at_ms=self._clock.now_ms(),
@@ -135,6 +132,18 @@ class Around:
                     fault=rule.id if rule else None,
                 )
             )
+
+    async def _caller(self, authorization: str | None) -> str | None:
+        if not self._rules.by_application:
+            return None
+        return await self._side.application_of(authorization)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._gate.enter()
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._gate.leave()
 
     async def _go_wrong(self, rule: Rule, scope: Scope, receive: Receive, answer: _Answer) -> None:
         await asyncio.sleep(rule.latency_s)
@@ -152,12 +161,10 @@ class Around:
                 await _first_of(rule.hang(), _left(receive))
                 await _break_off(receive, answer.raw)
             case faults.ANSWER_LOST:
-                async with self._gate.inside():
-                    await self._app(scope, receive, _swallow)
+                await self._pass(scope, receive, _swallow)
                 await _break_off(receive, answer.raw)
             case _:
-                async with self._gate.inside():
-                    await self._app(scope, receive, answer.send)
+                await self._pass(scope, receive, answer.send)
 
 
 class _Answer:

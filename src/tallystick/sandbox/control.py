@@ -70,11 +70,7 @@ class Ports:
 class Control:
     """The endpoints. Every answer is JSON; what is wrong with a call is told as `{"error": …}`."""
 
-    def __init__(
-        self,
-        ports: Ports,
-        world: World,
-    ) -> None:
+    def __init__(self, ports: Ports, world: World) -> None:
         self._ports = ports
         self._world = world
         self._clock = world.clock

@@ -129,6 +129,9 @@ class Faults:
         self._rules: list[Rule] = []
         self._made = 0
 
+    def __len__(self) -> int:
+        return len(self._rules)
+
     def list_all(self) -> list[Json]:
         return [rule.shown() for rule in self._rules]
 
@@ -185,8 +188,6 @@ class Faults:
 
     def choose(self, call: Call) -> Rule | None:
         """The oldest rule that lets this call go wrong. Every rule it concerns counts the call."""
-        if not self._rules:
-            return None
         firing = [rule for rule in self._rules if rule.concerns(call) and rule.fires()]
         if not firing:
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tallystick.clock import to_iso
 from tallystick.sandbox.reading import Json
@@ -12,8 +12,7 @@ REQUESTS_MAX = 1_000
 PATH_CHARS_MAX = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """One call of the API. `status` and `request_id` are None when nothing was answered.
 
     - `ms`: real milliseconds until the answer was sent. `at_ms`: the sandbox's clock.
