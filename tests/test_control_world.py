@@ -175,6 +175,20 @@ async def test_a_seed_repeats_every_byte_from_run_to_run(tmp_path, database_url)
     assert runs[0] == runs[1]
 
 
+async def test_the_same_seed_on_a_database_that_was_in_use(tmp_path, database_url):
+    seen = set()
+    for number in range(3):
+        async with in_process(tmp_path, database_url, seed=7) as gateway:
+            client = gateway.client()
+            await client.sign_in()
+            customer = await client.customer(email=f"{number}@example.com")
+            for name in partners(gateway):
+                if name in {"MX", "Plaid"}:
+                    await client.exchange(customer, name)
+            seen.add(client.headers["authorization"])
+    assert len(seen) == 3
+
+
 async def test_seeding_in_the_middle(gateway, client):
     await post(client, "clock/freeze")
     await post(client, "snapshots", 201, name="before")

@@ -631,7 +631,7 @@ async def _(world: World) -> httpx2.Response:
     return await narrow.post(f"/exchanges/{NOBODY}/exchange-sessions", json={})
 
 
-@case(REAUTH, 404, "NotFound", "The requested resource was not found. Check Exchange ID.")
+@case(REAUTH, 404, "NotFound", "The requested resource was not found.")
 async def _(world: World) -> httpx2.Response:
     return await world.client.post(f"/exchanges/{NOBODY}/exchange-sessions", json={})
 

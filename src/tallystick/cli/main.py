@@ -18,8 +18,14 @@ app = App(
 )
 applications = App(name="app", help="The applications (OAuth clients) of this gateway.")
 keys = App(name="keys", help="The keys that seal what must not be read.")
+exchanges = App(name="exchange", help="Exchanges, and how well they are.")
+orphans = App(
+    name="orphans", help="Grants that a partner may have given while its answer was lost."
+)
 app.command(applications)
 app.command(keys)
+app.command(exchanges)
+app.command(orphans)
 
 
 Host = Annotated[str | None, Parameter(help="Address to listen on (127.0.0.1).")]
@@ -88,15 +94,52 @@ def migrate(*, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> No
     _print({"version": migrations.head()})
 
 
-@app.command
-def orphans() -> None:
+@orphans.default
+@orphans.command(name="list")
+def list_orphans() -> None:
     """List attempts whose grant the partner may have given while the answer was lost.
 
     Example: tallystick orphans
     """
-    from tallystick.cli.operate import list_orphans
+    from tallystick.cli import operate
 
-    _print(asyncio.run(list_orphans()))
+    _print(asyncio.run(operate.list_orphans()))
+
+
+@orphans.command(name="resolve")
+def resolve_orphan(exchange: str) -> None:
+    """Take one off the list, after the partner's support has found or removed the grant.
+
+    Example: tallystick orphans resolve 0192…
+    """
+    from tallystick.cli import operate
+
+    _print(asyncio.run(operate.resolve_orphan(exchange)))
+
+
+@exchanges.command(name="list")
+def list_exchanges(
+    *,
+    sick: Annotated[bool, Parameter(help="Only those that do not work, or soon will not.")] = False,
+) -> None:
+    """List every exchange: its state, whose fault it is, and when it was last seen well.
+
+    Example: tallystick exchange list --sick
+    """
+    from tallystick.cli import operate
+
+    _print(asyncio.run(operate.list_exchanges(sick=sick)))
+
+
+@exchanges.command(name="check")
+def check_exchange(exchange: str) -> None:
+    """Ask the partner now whether an exchange works, and show how it is.
+
+    Example: tallystick exchange check 0192…
+    """
+    from tallystick.cli import operate
+
+    _print(asyncio.run(operate.check_exchange(exchange)))
 
 
 @applications.command(name="create")

@@ -62,6 +62,23 @@ async def list_orphans() -> list[Json]:
         ]
 
 
+async def resolve_orphan(exchange: str) -> Json:
+    async with opened(_settings()) as core:
+        await operate.resolve_orphan(core, exchange)
+        return {"resolved": exchange}
+
+
+async def list_exchanges(*, sick: bool) -> list[Json]:
+    async with opened(_settings()) as core:
+        found = await operate.list_exchanges(core)
+        return [each for each in found if not sick or each["cause"] is not None]
+
+
+async def check_exchange(exchange: str) -> Json:
+    async with opened(_settings()) as core:
+        return await operate.check_exchange(core, exchange)
+
+
 def _settings() -> config.Settings:
     settings = config.load()
     logs.configure("warning")

@@ -64,7 +64,6 @@ class Additions:
         sandbox = host.Sandbox(
             str(folder / "sandbox.db"),
             clock,
-            seed=settings.seed,
             transport=self._network(""),
         )
         world = World(
@@ -122,14 +121,11 @@ def ports(core: Core) -> control.Ports:
             "applications": [operate.shown(row) for row in await operate.list_applications(core)]
         }
 
-    async def drive_exchange(exchange_id: str, state: control.ExchangeState) -> dict[str, Any]:
-        return {"status": await operate.drive_exchange(core, exchange_id, state)}
-
     return control.Ports(
         create_application,
         change_application,
         list_applications,
         lambda session_id: operate.provider_session(core, session_id),
-        drive_exchange,
+        lambda exchange_id, state: operate.drive_exchange(core, exchange_id, state),
         settle=lambda: operate.settle(core),
     )

@@ -50,8 +50,10 @@ class Proof(msgspec.Struct, frozen=True, rename="camel"):
         """The text that is the same exactly when two proofs are the same. Secret."""
         raise TypeError(f"{type(self).__name__} does not say what identifies it")
 
-    def opened(self, handle: Secret[str]) -> Proof:  # noqa: ARG002  # see sealed_by_us
-        """The proof that the connector redeems, from the handle it gave in `Connection`."""
+    def opened(self, handle: Secret[str]) -> Proof:  # noqa: ARG002  # see sealed_by_us, posted
+        """The proof that the connector redeems: with the handle it gave in `Connection`, or, for
+        one that came back in a browser, with the person that the session was started for.
+        """
         raise TypeError(f"{type(self).__name__} is not sealed by us")
 
     def __repr__(self) -> str:

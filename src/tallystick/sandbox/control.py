@@ -10,7 +10,7 @@ import ipaddress
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import httpx2
 from starlette.applications import Starlette
@@ -37,8 +37,8 @@ SEED_MAX = 2**63 - 1
 _NEW_APPLICATION = ("name", "client_id", "client_secret", "withheld", "redirect_urls")
 _CHANGES = ("status", "account_status", "withheld", "redirect_urls")
 
-ExchangeState = Literal["require-reauth", "deactivate", "remove"]
-_STATES: tuple[ExchangeState, ...] = get_args(ExchangeState)
+# What an exchange can be brought into: `api/exchanges/health.py`.
+STATES = ("require-reauth", "deactivate", "remove", "restore")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -62,7 +62,7 @@ class Ports:
     change_application: Callable[[str, Json], Awaitable[Json]]
     list_applications: Callable[[], Awaitable[Json]]
     provider_session: Callable[[str], Awaitable[tuple[str, str]]]
-    drive_exchange: Callable[[str, ExchangeState], Awaitable[Json]]
+    drive_exchange: Callable[[str, str], Awaitable[Json]]
     settle: Callable[[], Awaitable[None]] = _nothing
     drain: Callable[[], Awaitable[None]] = _nothing
 
@@ -199,13 +199,12 @@ class Control:
         return Response(answer.content, answer.status_code, media_type="application/json")
 
     async def _drive_exchange(self, request: Request) -> Response:
-        asked = request.path_params["state"]
+        state = request.path_params["state"]
+        if state not in STATES:
+            raise Refused(f"an exchange cannot {state}{suggestion(state, STATES)}", status=404)
         Members(await _body(request), ()).done()
-        for state in _STATES:
-            if state == asked:
-                exchange_id = request.path_params["id"]
-                return JSONResponse(await self._ports.drive_exchange(exchange_id, state))
-        raise Refused(f"an exchange cannot {asked}{suggestion(asked, _STATES)}", status=404)
+        exchange_id = request.path_params["id"]
+        return JSONResponse(await self._ports.drive_exchange(exchange_id, state))
 
     # ── faults and requests ───────────────────────────────────────────────────────────────────
 

@@ -23,6 +23,7 @@ from tallystick.sandbox.kit import (
     Kit,
     Shelf,
     all_documents,
+    count_start,
     open_shelves,
     replace_documents,
 )
@@ -62,16 +63,12 @@ class Sandbox:
     """
 
     def __init__(
-        self,
-        path: str,
-        clock: Clock,
-        *,
-        seed: int | None = None,
-        transport: httpx2.AsyncBaseTransport | None = None,
+        self, path: str, clock: Clock, *, transport: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         if path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._db: sqlite3.Connection = open_shelves(path)
+        self.started_before = count_start(self._db)
         self._entropies: list[VirtualEntropy] = []
         self.simulators: dict[str, Starlette] = {}
         send = Poster(transport)
@@ -89,7 +86,6 @@ class Sandbox:
                 send=send,
             )
             self.simulators[manifest.key] = registry.load(manifest.simulator)(kit)
-        self.seed(seed)
 
     def seed(self, seed: int | None) -> None:
         """With a seed each simulator draws from its own stream, so that what one partner does never

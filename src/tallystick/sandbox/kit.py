@@ -147,6 +147,13 @@ def open_shelves(path: str) -> sqlite3.Connection:
     return db
 
 
+def count_start(db: sqlite3.Connection) -> int:
+    """How often a process was started on these shelves before; counts this start."""
+    (before,) = db.execute("PRAGMA user_version").fetchone()
+    db.execute(f"PRAGMA user_version = {before + 1}")
+    return int(before)
+
+
 @dataclass(frozen=True)
 class Kit:
     """All that the sandbox lends a simulator.

@@ -15,6 +15,9 @@ from tallystick.sandbox.reading import Json, Refused
 from tallystick.sandbox.requests import Requests
 from tallystick.sandbox.snapshots import Snapshot, Snapshots
 
+# No seed that can be given reaches it.
+BEYOND_SEEDS = 2**64
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -52,6 +55,12 @@ class World:
         self.seed = self.first_seed
         # Seeds that were drawn from since the last reset: the same ids must not come twice.
         self._drawn = set() if self.seed is None else {self.seed}
+        if self.seed is not None:
+            # A start on shelves that were in use must not make the ids again that are on them.
+            stream = self.seed + self.sandbox.started_before * BEYOND_SEEDS
+            self.sandbox.seed(stream)
+            if stream != self.seed:
+                self.entropy.seed(stream)
 
     async def reset(self, seed: int | None = None, now_ms: int | None = None) -> None:
         """Back to the state after a start: no rows, rules or requests, real time, the first seed.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from tallystick.api import routes
 from tallystick.api.applications import service as applications
@@ -14,10 +14,10 @@ from tallystick.api.exchange_sessions.service import is_redirect_url
 from tallystick.api.exchanges import service as exchanges
 from tallystick.api.reseal import reseal_all
 from tallystick.api.token import service as tokens
+from tallystick.clock import to_iso
 from tallystick.core import Core
 from tallystick.errors import ApiError, ConfigurationError, NotFound
 from tallystick.ids import uuid4
-from tallystick.partners.contract import Notice, NoticeKind
 from tallystick.secret import Secret
 from tallystick.server import intake, render
 from tallystick.server.routing import Table
@@ -25,18 +25,17 @@ from tallystick.store import copying
 from tallystick.store.db import StoreFailed
 from tallystick.store.vault import CannotOpen
 
+ROWS_AT_ONCE = 500
+
 list_applications = applications.list_all
 list_orphans = exchanges.list_orphans
 resolve_orphan = exchanges.resolve_orphan
-list_exchanges = exchanges.list_every
 
 # What a reset of one application leaves to it: its credentials, keys and access tokens.
 _KEPT = ("application", "data_key", "access_token")
 
 # Far more turns than a sandbox has work for; a partner that never answers must not hold us.
 _TURNS_MAX = 1_000
-
-ExchangeState = Literal["require-reauth", "deactivate", "remove"]
 
 _JSON = (b"content-type", b"application/json; charset=UTF-8")
 
@@ -168,24 +167,43 @@ async def settle(core: Core) -> None:
             return
 
 
-async def drive_exchange(core: Core, exchange_id: str, to: ExchangeState) -> str:
-    """Bring an exchange into a state, as if its partner had said so; its status then.
+async def list_exchanges(core: Core) -> Sequence[dict[str, Any]]:
+    """How every exchange of every application is, oldest first."""
+    found: list[dict[str, Any]] = []
+    after = ""
+    while rows := await exchanges.list_every(core, after, ROWS_AT_ONCE):
+        found += [_health(row) for row in rows]
+        after = rows[-1].id
+    return found
 
-    Nothing changes at the partner: its next answer under the grant heals what is not removed.
-    Raises NotFound.
-    """
-    for application in await applications.list_all(core):
-        try:
-            row = await exchanges.find(core, application.id, exchange_id)
-        except NotFound:
-            continue
-        deadline_at = core.clock.now_ms() if to == "deactivate" else None
-        kind: NoticeKind = "revoked" if to == "remove" else "reauth_required"
-        notice = Notice(kind, row.external_id, "SANDBOX", deadline_at)
-        await exchanges.heed(core, row.partner_key, notice)
-        await settle(core)
-        return (await exchanges.find(core, application.id, exchange_id)).status
-    raise NotFound(exchanges.ABSENT)
+
+async def check_exchange(core: Core, exchange_id: str) -> dict[str, Any]:
+    """Ask the partner now; how the exchange then is. Raises NotFound."""
+    return _health(await exchanges.check_any(core, exchange_id))
+
+
+async def drive_exchange(core: Core, exchange_id: str, verb: str) -> dict[str, Any]:
+    """Put an exchange into a state without its partner, for the sandbox. Raises NotFound."""
+    return _health(await exchanges.drive_any(core, exchange_id, verb))
+
+
+def _health(row: exchanges.Held) -> dict[str, Any]:
+    """As an operator sees it: nothing that is sealed, nothing that names a person."""
+    return {
+        "id": row.id,
+        "application": row.app_id,
+        "partner": row.partner_key,
+        "status": row.status,
+        "cause": row.cause,
+        "code": row.cause_code,
+        "since": _iso(row.cause_at),
+        "deadline": _iso(row.deadline_at),
+        "last_seen_well": _iso(row.seen_well_at),
+    }
+
+
+def _iso(at_ms: int | None) -> str | None:
+    return None if at_ms is None else to_iso(at_ms)
 
 
 async def rotate_keys(core: Core) -> Sequence[dict[str, Any]]:

@@ -16,12 +16,16 @@ import structlog
 from tallystick.api.exchange_sessions import store
 from tallystick.api.exchange_sessions.store import ExchangeSessionRow
 from tallystick.api.exchanges import service as exchanges
+from tallystick.clock import MINUTE_MS
 from tallystick.core import Core
 from tallystick.errors import ApiError, NotFound
 from tallystick.ids import as_uuid
 from tallystick.partners.contract import Partner, ReturnCode, Returned, ReturnsByRedirect
 from tallystick.partners.errors import PartnerError
+from tallystick.secret import Secret
 
+# How long a person may take at the partner after the link to it has expired.
+RETURN_MS = 30 * MINUTE_MS
 FAILED: ReturnCode = "TEMPORARY_ERROR"
 ABSENT = "There is no such session, or somebody came back from it before."
 
@@ -64,14 +68,17 @@ async def _session(core: Core, partner: Partner, state: str) -> ExchangeSessionR
 async def _outcome(
     core: Core, partner: Partner, row: ExchangeSessionRow, returned: Returned
 ) -> dict[str, str]:
-    if returned.proof is None or row.expires_at <= core.clock.now_ms():
+    late = core.clock.now_ms() >= row.expires_at + RETURN_MS
+    if returned.proof is None or row.customer_id is None or late:
         return {"error": returned.error or FAILED}
     await core.vault.ready(core.db, row.app_id)
     try:
         if row.exchange_id is not None:
             await exchanges.look_again(core, row.app_id, row.exchange_id)
             return {"exchange": row.exchange_id}
-        made = await exchanges.redeem(core, row.app_id, row.customer_id, partner, returned.proof)
+        # Only we know whom the session was started for; the query could say anything.
+        proof = returned.proof.opened(Secret(row.customer_id))
+        made = await exchanges.redeem(core, row.app_id, row.customer_id, partner, proof)
     except ApiError as error:
         _log.warning("return failed", session=row.id, partner=row.partner_key, code=error.code)
         return {"error": "AUTHENTICATION_ERROR" if error.status < 500 else FAILED}

@@ -136,7 +136,10 @@ async def start_reauth(
     NotFound, Forbidden, InvalidExchange for one that was removed, ValidationFailed, Conflict, and
     what `explained` makes of the partner's errors.
     """
-    exchange = await exchanges.find(core, principal.app_id, exchange_id)
+    try:
+        exchange = await exchanges.find(core, principal.app_id, exchange_id)
+    except NotFound:
+        raise NotFound from None  # in this operation's own words
     partner = core.partners.by_key(exchange.partner_key)
     if not partner.has(Reauthenticates):
         raise Forbidden(NOT_SUPPORTED)

@@ -26,6 +26,7 @@ from tallystick.api.exchanges.grants import open_grant
 from tallystick.api.exchanges.store import ExchangeRow
 from tallystick.clock import DAY_MS, MINUTE_MS
 from tallystick.core import Core
+from tallystick.errors import NotFound
 from tallystick.partners.contract import (
     DescribesAccounts,
     DescribesCards,
@@ -55,6 +56,8 @@ LEAD_MS = 7 * DAY_MS
 CHECK_EVERY_MS = DAY_MS
 CHECKS_AT_ONCE = 10
 ROWS_AT_ONCE = 100
+# The partner's word for it, when it was the sandbox's control that said so.
+SIMULATED = "SIMULATED"
 # `seen_well_at` is no finer than this, so that a burst of reads is not a burst of writes.
 SEEN_EVERY_MS = MINUTE_MS
 
@@ -215,6 +218,23 @@ async def check(core: Core, row: ExchangeRow) -> None:
         await ask(core, row, least)
     except PartnerError as error:
         _log.info("exchange check", exchange=row.id, partner=row.partner_key, outcome=error.code)
+
+
+async def drive(core: Core, row: ExchangeRow, verb: str) -> None:
+    """Put an exchange into a state as if its partner had said so. Raises NotFound for no such verb.
+
+    What was removed stays so: its grant is gone.
+    """
+    now_ms = core.clock.now_ms()
+    changes: dict[str, Callable[[ExchangeRow], ExchangeRow]] = {
+        "require-reauth": lambda held: wanting(held, SIMULATED, now_ms + GRACE_MS, now_ms),
+        "deactivate": lambda held: overdue(wanting(held, SIMULATED, now_ms, now_ms), now_ms),
+        "remove": lambda held: removed(held, SIMULATED, now_ms),
+        "restore": lambda held: seen_well(held, now_ms),
+    }
+    if verb not in changes:
+        raise NotFound(f"An exchange cannot {verb}; there are {', '.join(changes)}.")
+    await _keep(core, row, changes[verb])
 
 
 async def sweep(core: Core) -> int:

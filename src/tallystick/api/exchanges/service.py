@@ -283,6 +283,27 @@ async def list_every(core: Core, after: str, limit: int) -> Sequence[ExchangeRow
     return await store.list_every(core.db, after, limit)
 
 
+async def check_any(core: Core, exchange_id: str) -> ExchangeRow:
+    """Ask the partner of any application's exchange whether it works, for the operator."""
+    row = await _any(core, exchange_id)
+    await core.vault.ready(core.db, row.app_id)
+    await health.check(core, row)
+    return await _any(core, exchange_id)
+
+
+async def drive_any(core: Core, exchange_id: str, verb: str) -> ExchangeRow:
+    """Put any application's exchange into a state, for the sandbox. Raises NotFound."""
+    await health.drive(core, await _any(core, exchange_id), verb)
+    return await _any(core, exchange_id)
+
+
+async def _any(core: Core, exchange_id: str) -> ExchangeRow:
+    row = await store.find_any(core.db, exchange_id)
+    if row is None:
+        raise NotFound(ABSENT)
+    return row
+
+
 async def list_for(
     core: Core, principal: Principal, customer_id: str | None
 ) -> Sequence[ExchangeRow]:

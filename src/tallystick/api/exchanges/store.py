@@ -29,6 +29,7 @@ _OF_ACCOUNT = Statement(
     f"SELECT {_COLUMNS} FROM exchange WHERE app_id = :app_id AND customer_id IS NULL"
     " ORDER BY id DESC"
 )
+_FIND_ANY = Statement(f"SELECT {_COLUMNS} FROM exchange WHERE id = :id")
 _OF_CONSENT = Statement(
     f"SELECT {_COLUMNS} FROM exchange WHERE partner_key = :partner_key"
     " AND external_id = :external_id AND status <> 'removed' ORDER BY id"
@@ -221,6 +222,12 @@ async def list_ending(reads: Reads, before: int, limit: int) -> list[ExchangeRow
 async def list_every(reads: Reads, after: str, limit: int) -> list[ExchangeRow]:
     """Exchanges of all applications, oldest first, from the one after the id `after`."""
     return [ExchangeRow(*row) for row in await reads.all(_EVERY, after=after, limit=limit)]
+
+
+async def find_any(reads: Reads, exchange_id: str) -> ExchangeRow | None:
+    """An exchange of whatever application, for the operator."""
+    row = await reads.one(_FIND_ANY, id=exchange_id)
+    return ExchangeRow(*row) if row else None
 
 
 async def resolve(tx: Transaction, intent_id: str) -> bool:

@@ -13,10 +13,10 @@ class VisaReport(Proof, frozen=True):
 
     The query that it is read from cannot say whose it is; before it is redeemed, the gateway adds
     the person that the session was started for (`opened`). `credentials_id` is a hint, if any.
-    The manifest does not list this kind, so no request body can name it.
     """
 
     member = "visa"
+    posted = False
 
     report_id: str
     credentials_id: str | None = None
@@ -33,7 +33,8 @@ class VisaReport(Proof, frozen=True):
 class VisaRepaired(Proof, frozen=True):
     """A consent that was renewed, without a new report: it cannot be redeemed."""
 
-    member = "visa"
+    member = "visa repaired"
+    posted = False
 
     credentials_id: str
 
