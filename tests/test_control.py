@@ -79,7 +79,21 @@ async def test_bad_moves_of_the_clock(client, verb, body, status, said):
         assert each in answer.json()["error"]
 
 
-@pytest.mark.parametrize("raw", [b"{", b"[1]", b"NaN", b"[" * 100_000, b"\xff", b"x" * 300_000])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{",
+        b"[1]",
+        b"NaN",
+        b"[" * 100_000,
+        b"\xff",
+        b"x" * 300_000,
+        b"1" * 5_000,
+        b'{"hours": NaN}',
+        b'{"hours": Infinity}',
+        b'{"\\ud800": 1}',
+    ],
+)
 async def test_bodies_that_are_no_objects(client, raw):
     answer = await client.post(f"{CLOCK}/advance", content=raw)
     assert (answer.status_code, "error" in answer.json()) == (400, True)
@@ -127,6 +141,8 @@ async def test_advancing_waits_for_the_drain(tmp_path, database_url, monkeypatch
         ({"nam": "x", "client_id": 5}, ["did you mean name?", "client_id is a text"]),
         ({"name": ""}, ["name is a text"]),
         ({"name": "a\0b"}, ["name is a text"]),
+        ({"name": "a\nb", "withheld": ["\0"]}, ["name is a text", "withheld is a list"]),
+        ({"client_id": "x" * 256}, ["client_id is a text of 1 to 255"]),
         ({"client_secret": ["x"]}, ["client_secret is a text"]),
         ({"withheld": "customers:read"}, ["withheld is a list of texts"]),
         ({"redirect_urls": [1]}, ["redirect_urls is a list of texts"]),

@@ -241,7 +241,18 @@ async def test_a_bad_rule_is_refused(client, rule, said):
 
 
 @pytest.mark.parametrize(
-    "raw", [b"{", b"[]", b'"x"', b"[" * 100_000, b'{"probability": NaN, "status": 500}', b"\xff"]
+    "raw",
+    [
+        b"{",
+        b"[]",
+        b'"x"',
+        b"[" * 100_000,
+        b'{"probability": NaN, "status": 500}',
+        b"\xff",
+        b'{"partner": "plaid", "status": 500, "body": {"x": NaN}}',
+        b'{"partner": "plaid", "status": 500, "body": "\\ud800"}',
+        b'{"status": 500, "message": "\\ud800"}',
+    ],
 )
 async def test_what_is_not_a_rule_at_all(client, raw):
     assert (await client.post(FAULTS, content=raw)).status_code == 400

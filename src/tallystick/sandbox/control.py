@@ -7,6 +7,7 @@ Every call is described in docs/reference/control.md.
 from __future__ import annotations
 
 import ipaddress
+import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -157,7 +158,7 @@ class Control:
         body = await _body(request)
         members = Members(body, _NEW_APPLICATION)
         for name in ("name", "client_id", "client_secret"):
-            members.text(name)
+            members.text(name, chars_max=255)
         for name in ("withheld", "redirect_urls"):
             members.texts(name)
         members.done()
@@ -347,6 +348,8 @@ def _guarded(endpoint: Endpoint) -> Endpoint:
 async def _body(request: Request) -> Json:
     try:
         body: Any = await read_json(request)
+        # NaN and half characters are read, but could be neither kept nor shown again.
+        json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise Refused(f"send JSON: {error}") from None
     if body is None:

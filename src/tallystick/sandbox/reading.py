@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 Json = dict[str, Any]
 
@@ -45,12 +45,14 @@ class Members:
         if self._problems:
             raise Refused(*self._problems)
 
-    def text(self, name: str, *, one_of: Collection[str] = ()) -> str | None:
+    def text(
+        self, name: str, *, one_of: Collection[str] = (), chars_max: int = TEXT_CHARS_MAX
+    ) -> str | None:
         value = self._body.get(name)
         if value is None:
             return None
-        if not isinstance(value, str) or not 0 < len(value) <= TEXT_CHARS_MAX or "\0" in value:
-            self.wrong(f"{name} is a text of 1 to {TEXT_CHARS_MAX} characters")
+        if not _is_text(value, chars_max):
+            self.wrong(f"{name} is a text of 1 to {chars_max} printable characters")
             return None
         if one_of and value not in one_of:
             self.wrong(f"{name} cannot be {value!r}{suggestion(value, one_of)}")
@@ -58,13 +60,13 @@ class Members:
         return value
 
     def texts(self, name: str) -> list[str] | None:
-        value = self._body.get(name)
+        value: Any = self._body.get(name)
         if value is None:
             return None
-        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        if not isinstance(value, list) or not all(map(_is_text, value)):
             self.wrong(f"{name} is a list of texts")
             return None
-        return value
+        return list(value)
 
     def whole(self, name: str, low: int, high: int) -> int | None:
         value = self._body.get(name)
@@ -84,6 +86,10 @@ class Members:
             self.wrong(f"{name} is a number from {low:g} to {high:g}")
             return None
         return float(value)
+
+
+def _is_text(value: object, chars_max: int = TEXT_CHARS_MAX) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= chars_max and value.isprintable()
 
 
 def suggestion(name: str, known: Collection[str]) -> str:
