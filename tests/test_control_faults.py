@@ -97,6 +97,16 @@ async def test_latency_is_real_time(client):
     assert (answer.status_code, took > 0.115) == (200, True)
 
 
+async def test_who_waits_is_let_go_with_the_rule(client):
+    await add(client, latency_ms=600_000)
+    call = asyncio.create_task(client.get("/customers"))
+    while await fired(client) != [(1, 1)]:
+        await asyncio.sleep(0.01)
+    assert not call.done()
+    await client.post("/_tallystick/control/reset")
+    assert (await call).status_code == 401
+
+
 async def test_a_reset_connection(client):
     await add(client, effect="reset", count=1)
     with pytest.raises(httpx2.ReadError):
@@ -143,6 +153,11 @@ async def test_a_lost_answer_leaves_what_was_done(client):
         ({"path": "/customers/**"}, "/customers/x/exchanges", True),
         ({"path": "/*/x/*"}, "/customers/x/exchanges", True),
         ({"path": "/cust.mers"}, "/customers", False),
+        ({"path": "/c*t*m*s"}, "/customers", True),
+        ({"path": "/c*t*z*s"}, "/customers", False),
+        ({"path": "/*s"}, "/customers", True),
+        ({"path": "/**"}, "/customers/x/exchanges", True),
+        ({"path": "/" + "a*" * 200 + "b"}, "/" + "a" * 5_000, False),
         ({"partner": "plaid"}, "/customers", False),
     ],
 )
@@ -221,6 +236,8 @@ async def test_list_remove_and_clear(client):
         ({"status": 500, "method": "FETCH"}, ["method is one of"]),
         ({"status": 500, "path": "customers"}, ["path starts with a slash"]),
         ({"status": 500, "path": ["/"]}, ["path is a text"]),
+        ({"status": 500, "path": "/**/x"}, ["** is the last segment"]),
+        ({"status": 500, "path": "/x**"}, ["** is the last segment"]),
         ({"status": 500, "path": "/" + "x" * 600}, ["path is a text of 1 to 500"]),
         ({"status": 500, "application": "nobody"}, ["no application 'nobody'"]),
         ({"status": 500, "partner": "plad"}, ["partner cannot be 'plad'"]),

@@ -146,7 +146,7 @@ class Around:
             self._gate.leave()
 
     async def _go_wrong(self, rule: Rule, scope: Scope, receive: Receive, answer: _Answer) -> None:
-        await asyncio.sleep(rule.latency_s)
+        await rule.delay()
         match rule.effect:
             case faults.STATUS if rule.error is not None:
                 status, headers, body = self._side.render(scope, rule.error)
@@ -158,7 +158,7 @@ class Around:
             case faults.RESET:
                 await _break_off(receive, answer.raw)
             case faults.HANG:
-                await _first_of(rule.hang(), _left(receive))
+                await _first_of(rule.wait(), _left(receive))
                 await _break_off(receive, answer.raw)
             case faults.ANSWER_LOST:
                 await self._pass(scope, receive, _swallow)

@@ -8,6 +8,7 @@ every call and carry out what it answers.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -92,9 +93,10 @@ class Rule:
     def shown(self) -> Json:
         return {"id": self.id, **self.given, "seen": self.seen, "fired": self.fired}
 
-    @property
-    def latency_s(self) -> float:
-        return float(self.given.get("latency_ms", 0)) / 1_000
+    async def delay(self) -> None:
+        """The latency; over at once when the rule is removed."""
+        if "latency_ms" in self.given:
+            await self.wait(self.given["latency_ms"] / 1_000)
 
     def concerns(self, call: Call) -> bool:
         given = self.given
@@ -113,17 +115,15 @@ class Rule:
         counted = "nth" not in given or self.seen == given["nth"]
         return drawn and counted and ("count" not in given or self.fired < given["count"])
 
-    async def hang(self) -> None:
-        """Until the rule is removed, but not for ever."""
-        try:
-            async with asyncio.timeout(HANG_S):
+    async def wait(self, seconds: float = HANG_S) -> None:
+        """So long, or until the rule is removed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
                 await self.released.wait()
-        except TimeoutError:
-            return
 
 
 class Faults:
-    """The rules in force, oldest first. `partners` are the keys of those that have a simulator."""
+    """The rules in force, oldest first."""
 
     def __init__(self) -> None:
         self._rules: list[Rule] = []
@@ -140,7 +140,8 @@ class Faults:
     ) -> Json:
         """Put a rule in force. Raises Refused.
 
-        `applications` maps what an application may be called by, its id or client id, to its id.
+        `partners` are the keys there are; `applications` maps what an application may be called
+        by, its id or client id, to its id.
         """
         given, error = _read(body, partners, applications)
         if len(self._rules) >= RULES_MAX:
@@ -196,10 +197,19 @@ class Faults:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """`*` is anything within a segment, `**` anything at all."""
-    parts = re.split(r"(\*\*?)", path)
-    wild = {"*": "[^/]*", "**": ".*"}
-    return re.compile("".join(wild.get(part, re.escape(part)) for part in parts), re.DOTALL)
+    """`*` is anything within a segment; `**`, at the end, anything at all."""
+    head = path.removesuffix("**")
+    text = "/".join(_segment(each) for each in head.split("/"))
+    return re.compile(text if head == path else f"{text}.*", re.DOTALL)
+
+
+def _segment(glob: str) -> str:
+    """Each part between stars is looked for once, so that no path can make the search long."""
+    first, *rest = map(re.escape, re.split(r"\*+", glob))
+    if not rest:
+        return first
+    *middle, last = rest
+    return first + "".join(f"(?>[^/]*?{each})" for each in middle) + f"[^/]*{last}"
 
 
 def _read(
@@ -213,6 +223,8 @@ def _read(
     path = members.text("path")
     if path is not None and not path.startswith("/"):
         members.wrong("path starts with a slash: /customers/*/exchanges")
+    if path is not None and "**" in path.removesuffix("/**"):
+        members.wrong("** is the last segment of a path: /customers/**")
     application = members.text("application")
     if application is not None and application not in applications:
         members.wrong(f"there is no application {application!r}")

@@ -6,7 +6,6 @@ call, as the connector sees it. Time that passes here is real, not the sandbox's
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 
@@ -42,7 +41,7 @@ class FaultyTransport(httpx2.AsyncBaseTransport):
         rule = self._rules.choose(call)
         if rule is None:
             return await self._network.handle_async_request(request)
-        await asyncio.sleep(rule.latency_s)
+        await rule.delay()
         return await self._go_wrong(rule, request)
 
     async def aclose(self) -> None:
@@ -55,7 +54,7 @@ class FaultyTransport(httpx2.AsyncBaseTransport):
             case faults.RESET:
                 raise httpx2.ReadError("the connection was reset by a fault")
             case faults.HANG:
-                await rule.hang()
+                await rule.wait()
                 raise httpx2.ReadTimeout("a fault let the call hang")
         answer = await self._network.handle_async_request(request)
         if rule.effect is None:
@@ -82,7 +81,7 @@ class _Pieces(httpx2.AsyncByteStream):
         match self._rule.effect:
             case faults.SLOW_BODY:
                 for byte in self._body:
-                    await asyncio.sleep(self._rule.given["byte_ms"] / _MS)
+                    await self._rule.wait(self._rule.given["byte_ms"] / _MS)
                     yield bytes((byte,))
             case faults.WRONG_JSON:
                 yield self._body[: len(self._body) // 2] + b"<html>"
