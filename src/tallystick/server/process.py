@@ -123,13 +123,14 @@ class Process:
         self._mounts = mounts
         self._around = around
         self._transport = transport
-        self._gateway: App | None = None
+        self._gateway: Gateway | None = None
+        self._front: App | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif self._gateway is not None:
-            await self._gateway(scope, receive, send)
+        elif self._front is not None:
+            await self._front(scope, receive, send)
         else:
             raise RuntimeError("the server did not run the application's lifespan")
 
@@ -144,20 +145,20 @@ class Process:
                 inbound.PREFIX: inbound.Inbound(core),
             }
             mounts |= self._mounts(core) if self._mounts else {}
-            gateway = Gateway(
+            self._gateway = Gateway(
                 core,
                 mounts=mounts,
                 cors_origins=self._origins(),
                 access=logs.access_log(self._settings.log_level),
             )
-            self._gateway = self._around(core, gateway)
+            self._front = self._around(core, self._gateway)
             reconciling = asyncio.create_task(keep_reconciling(core))
             try:
                 yield core
             finally:
                 reconciling.cancel()
                 await asyncio.gather(reconciling, return_exceptions=True)
-                self._gateway = None
+                self._gateway = self._front = None
 
     def _origins(self) -> Sequence[str]:
         listed = self._settings.cors_origins
