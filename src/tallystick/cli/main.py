@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from tallystick.cli import env, exec  # noqa: A004  # the commands' names
 from tallystick.errors import TallystickError
 
 app = App(
@@ -26,6 +27,8 @@ app.command(applications)
 app.command(keys)
 app.command(exchanges)
 app.command(orphans)
+app.command(env.show, name="env")
+app.command(exec.execute, name="exec")
 
 
 Host = Annotated[str | None, Parameter(help="Address to listen on (127.0.0.1).")]

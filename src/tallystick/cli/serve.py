@@ -107,7 +107,8 @@ def banner(settings: Settings) -> str:
     if not settings.live:
         lines[0] += " · nothing leaves this machine"
         lines.append("  Key       {} · secret {}".format(*config.SANDBOX_CLIENT))
-        lines.append(f"  Partners  {url}/_partners/plaid · {url}/_partners/mx")
+        simulated = " · ".join(config.partner_settings(settings))
+        lines.append(f"  Partners  {url}/_partners/… with {simulated}")
     store = settings.store_url
     if not store.startswith("sqlite:///"):
         store = store.partition("://")[0]  # the rest may hold a password

@@ -19,6 +19,7 @@ from tallystick.partners.contract import Grant, SessionRequest
 from tallystick.partners.errors import (
     ConsentLost,
     GrantRevoked,
+    NotOffered,
     PartnerError,
     PartnerRefused,
     PartnerUnavailable,
@@ -202,7 +203,7 @@ async def test_a_code_becomes_a_grant():
     assert (account.number.reveal(), account.kind) == ("10001", "checking")
     assert stage.requests[0].headers["authorization"] == "Bearer processor-access-1"
     assert (await stage.partner.read_balance(grant, CHECKING)).current_cents == 100_021
-    with pytest.raises(PartnerRefused):
+    with pytest.raises(NotOffered):
         await stage.partner.start_reauth(SessionRequest("customer-1", grant=grant))
 
 

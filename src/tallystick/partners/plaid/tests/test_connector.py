@@ -11,6 +11,7 @@ from tallystick.clock import SystemClock, from_iso
 from tallystick.partners import contract
 from tallystick.partners.contract import Grant
 from tallystick.partners.errors import (
+    NotOffered,
     PartnerRefused,
     PartnerUnavailable,
     ProofRejected,
@@ -222,7 +223,7 @@ async def test_a_processor_token_is_given_back_without_a_call():
 
 
 async def test_a_processor_token_has_no_update_mode():
-    with pytest.raises(PartnerRefused) as caught:
+    with pytest.raises(NotOffered) as caught:
         await Stage().partner.start_reauth(replace(PERSON, grant=OF_PROCESSOR))
     assert caught.value.code == "PROCESSOR_TOKEN_WITHOUT_UPDATE_MODE"
 
@@ -279,7 +280,11 @@ async def test_the_manifest_leads_to_this_connector():
     registry = Registry({"plaid": SETTINGS}, clock=SystemClock(), only=[PARTNER])
     partner = registry.by_key("plaid")
     missing = {name for name, has in contract.CAPABILITIES.items() if not partner.has(has)}
-    assert missing == {"list available connections"}
+    assert missing == {
+        "list available connections",
+        "describe a card",
+        "return by redirect",
+    }
     assert isinstance(partner._connector, Connector)
     await registry.close()
 

@@ -1,0 +1,1 @@
+"""A stand-in for Mastercard's Open Banking API in the US, its access keys and its Connect page."""
