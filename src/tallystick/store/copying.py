@@ -84,7 +84,7 @@ async def take(db: Database) -> Copy:
     async def read(tx: Transaction) -> Copy:
         tables = {}
         for table, columns in (await _tables(tx, db.engine)).items():
-            rows = await tx.all(_Made(f"SELECT {', '.join(columns)} FROM {table}"))
+            rows = await tx.all(_Made(f'SELECT {_quoted(columns)} FROM "{table}"'))
             tables[table] = (list(columns), [list(row) for row in rows])
         return Copy(db.engine, tables)
 
@@ -102,7 +102,7 @@ async def put_back(db: Database, copy: Copy) -> None:
         await _delete_all(tx, tables)
         for table, columns in tables.items():
             values = ", ".join(f":{name}" for name in columns)
-            add = _Made(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})")
+            add = _Made(f'INSERT INTO "{table}" ({_quoted(columns)}) VALUES ({values})')
             for row in copy.tables[table][1]:
                 await tx.run(add, **dict(zip(columns, row, strict=True)))
         await _count_on(tx, db.engine)
@@ -126,7 +126,7 @@ async def wipe_application(db: Database, app_id: str, keep: Sequence[str]) -> No
     async def delete(tx: Transaction) -> None:
         for table, columns in reversed((await _tables(tx, db.engine)).items()):
             if "app_id" in columns and table not in keep:
-                await tx.run(_Made(f"DELETE FROM {table} WHERE app_id = :app_id"), app_id=app_id)
+                await tx.run(_Made(f'DELETE FROM "{table}" WHERE app_id = :app_id'), app_id=app_id)
 
     await db.transact(delete)
 
@@ -144,9 +144,13 @@ async def _tables(reads: Reads, engine: str) -> dict[str, tuple[str, ...]]:
     return {table: found[table] for table in order.static_order()}
 
 
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
 async def _delete_all(tx: Transaction, tables: Reversible[str]) -> None:
     for table in reversed(tables):
-        await tx.run(_Made(f"DELETE FROM {table}"))
+        await tx.run(_Made(f'DELETE FROM "{table}"'))
 
 
 async def _count_on(tx: Transaction, engine: str) -> None:
@@ -156,7 +160,7 @@ async def _count_on(tx: Transaction, engine: str) -> None:
     for table, column in await tx.all(_SERIALS):
         await tx.all(
             _Made(
-                f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'),"
-                f" COALESCE(max({column}), 0) + 1, false) FROM {table}"
+                f"SELECT setval(pg_get_serial_sequence('\"{table}\"', '{column}'),"
+                f' COALESCE(max("{column}"), 0) + 1, false) FROM "{table}"'
             )
         )
