@@ -16,7 +16,7 @@ import httpx2
 import pytest
 import uvicorn
 
-from tallystick.cli.sandbox import sandbox_mounts
+from tallystick.cli.sandbox import Additions
 from tallystick.cli.serve import build, server_config
 from tallystick.clock import VirtualClock
 from tallystick.core import Core
@@ -199,12 +199,15 @@ async def in_process(folder: Path, database_url: str, **flags: Any) -> AsyncIter
 
         return httpx2.ASGITransport(app=app)
 
+    added = Additions(settings, transport)
     process = Process(
         settings,
         clock=clock,
-        mounts=lambda core: sandbox_mounts(settings, core, transport("")),
-        transport=transport,
+        mounts=added.mounts,
+        around=added.around,
+        transport=added.transport,
     )
+    added.drain = process.drain
     async with process.running() as core:
         gateway = InProcess(process, core, clock, settings)
         try:

@@ -59,6 +59,11 @@ class VirtualClock:
         self._frozen_at = None
         self.set(shown)
 
+    def reset(self) -> None:
+        """Show what `source` shows, as in the beginning."""
+        self._frozen_at = None
+        self._shift_ms = 0
+
     def set(self, to_ms: int) -> None:
         if self._frozen_at is not None:
             self._frozen_at = to_ms

@@ -57,6 +57,21 @@ class SeededEntropy:
         return self._random.randbytes(count)
 
 
+class VirtualEntropy:
+    """The operating system's bytes until it is seeded, as often as wanted (sandbox and tests)."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._system = SystemEntropy()
+        self.seed(seed)
+
+    def seed(self, seed: int | None) -> None:
+        """From now on the bytes of `seed`, from its first one; None is the operating system's."""
+        self._source: Entropy = self._system if seed is None else SeededEntropy(seed)
+
+    def bytes(self, count: int) -> bytes:
+        return self._source.bytes(count)
+
+
 def uuid4(entropy: Entropy) -> str:
     """A random UUID in lower case."""
     text = entropy.bytes(16).hex()
@@ -75,6 +90,10 @@ class Ids:
     def __init__(self, clock: Clock, entropy: Entropy) -> None:
         self._clock = clock
         self._entropy = entropy
+        self._last = 0
+
+    def restart(self) -> None:
+        """Forget the last id. Only for a sandbox whose rows are gone: ids may come again."""
         self._last = 0
 
     def new(self) -> str:

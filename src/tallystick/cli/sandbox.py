@@ -1,8 +1,9 @@
-"""What sandbox mode adds to a gateway: simulators and controls, wired to the core."""
+"""What sandbox mode adds to a gateway: simulators, controls and faults, wired to the core."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -10,40 +11,103 @@ import httpx2
 from tallystick.clock import VirtualClock
 from tallystick.core import Core
 from tallystick.errors import ConfigurationError
+from tallystick.ids import VirtualEntropy
 from tallystick.sandbox import control, host
+from tallystick.sandbox.around import Around, Gate, GatewaySide
+from tallystick.sandbox.faults import Faults
+from tallystick.sandbox.partner_faults import FaultyTransport
+from tallystick.sandbox.requests import Requests
+from tallystick.sandbox.world import Kept, World
 from tallystick.secret import Secret
 from tallystick.server import operate
 from tallystick.server.app import App
 from tallystick.server.config import Settings
+from tallystick.server.process import Transport
+
+# As many as a connector opens by itself.
+_LIMITS = httpx2.Limits(max_connections=50)
 
 
-def sandbox_mounts(
-    settings: Settings, core: Core, transport: httpx2.AsyncBaseTransport | None = None
-) -> Mapping[str, App]:
-    """`/_partners` and `/_tallystick/control`, on the core's clock and entropy."""
-    sandbox = host.Sandbox(
-        f"{settings.data_dir}/sandbox.db",
-        core.clock,
-        core.entropy,
-        seed=settings.seed,
-        transport=transport,
+class Additions:
+    """What `Process` is given in sandbox: `mounts`, `around` and `transport`.
+
+    `network` may stand in for the way to the simulators, and for theirs (no key) to us, in tests.
+    """
+
+    def __init__(self, settings: Settings, network: Transport = lambda _key: None) -> None:
+        self._settings = settings
+        self._network = network
+        self._faults = Faults()
+        self._requests = Requests()
+        self._gate = Gate()
+        # Set by whoever makes the process: moving the clock then waits for webhooks as well.
+        self.drain: Callable[[], Awaitable[None]] = _nothing
+
+    def transport(self, key: str) -> httpx2.AsyncBaseTransport:
+        """The connectors' way to a partner, on which calls may go wrong."""
+        network = self._network(key) or httpx2.AsyncHTTPTransport(trust_env=False, limits=_LIMITS)
+        return FaultyTransport(key, f"{host.PREFIX}/{key}", network, self._faults)
+
+    def around(self, core: Core, app: App) -> App:
+        """The gateway behind faults, and a record of its calls."""
+        side = GatewaySide(
+            application_of=lambda header: operate.application_of(core, header),
+            render=lambda scope, error: operate.render_error(core, scope, error),
+        )
+        return Around(app, side, core.clock, self._faults, self._requests, self._gate)
+
+    def mounts(self, core: Core) -> Mapping[str, App]:
+        """`/_partners` and `/_tallystick/control`, on the core's clock and entropy."""
+        clock, entropy = core.clock, core.entropy
+        if not isinstance(clock, VirtualClock) or not isinstance(entropy, VirtualEntropy):
+            raise ConfigurationError("the sandbox needs a clock and an entropy that can be set")
+        settings = self._settings
+        folder = Path(settings.data_dir)
+        sandbox = host.Sandbox(
+            str(folder / "sandbox.db"),
+            clock,
+            transport=self._network(""),
+        )
+        world = World(
+            clock=clock,
+            entropy=entropy,
+            sandbox=sandbox,
+            kept=kept(core, settings),
+            faults=self._faults,
+            requests=self._requests,
+            gate=self._gate,
+            folder=folder / "snapshots",
+            first_seed=settings.seed,
+        )
+        controls = control.Control(ports(core, lambda: self.drain()), world)
+        return {host.PREFIX: sandbox.app(), control.PREFIX: controls.app()}
+
+
+def kept(core: Core, settings: Settings) -> Kept:
+    """What the gateway keeps, for resets and snapshots."""
+    return Kept(
+        reset=lambda: operate.reset(core, settings.client),
+        reset_application=lambda app_id: operate.reset_application(core, app_id),
+        copy=lambda: operate.copy(core),
+        put_back=lambda raw: operate.put_back(core, raw),
+        restart_ids=core.ids.restart,
     )
-    if not isinstance(core.clock, VirtualClock):
-        raise ConfigurationError("the sandbox needs a clock that can be moved")
-    controls = control.Control(ports(core), core.clock, sandbox.simulators)
-    return {host.PREFIX: sandbox.app(), control.PREFIX: controls.app()}
 
 
-def ports(core: Core) -> control.Ports:
+async def _nothing() -> None:
+    return None
+
+
+def ports(core: Core, drain: Callable[[], Awaitable[None]]) -> control.Ports:
     """The gateway's side of the control API."""
 
     async def create_application(body: dict[str, Any]) -> dict[str, Any]:
         secret = body.get("client_secret")
         made = await operate.create_application(
             core,
-            name=str(body.get("name", "application")),
+            name=body.get("name", "application"),
             client_id=body.get("client_id"),
-            client_secret=Secret(str(secret)) if secret else None,
+            client_secret=Secret(secret) if secret else None,
             withheld=body.get("withheld", ()),
             redirect_urls=body.get("redirect_urls", ()),
         )
@@ -68,4 +132,7 @@ def ports(core: Core) -> control.Ports:
         change_application,
         list_applications,
         lambda session_id: operate.provider_session(core, session_id),
+        lambda exchange_id, state: operate.drive_exchange(core, exchange_id, state),
+        settle=lambda: operate.settle(core),
+        drain=drain,
     )

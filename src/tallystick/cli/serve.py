@@ -6,17 +6,14 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import uvicorn
 
-from tallystick.core import Core
 from tallystick.errors import ConfigurationError
 from tallystick.server import config, logs
-from tallystick.server.app import App
 from tallystick.server.config import Settings
-from tallystick.server.process import Process, clock_for, entropy_for
+from tallystick.server.process import Process
 from tallystick.server.protocol import BoundedHttp
 
 # Worker processes are started afresh and read the flags from here.
@@ -36,14 +33,12 @@ def build(settings: Settings) -> Process:
     """The gateway for these settings. Only in sandbox are the simulators imported."""
     if settings.live:
         return Process(settings)
-    clock, entropy = clock_for(settings), entropy_for(settings)
+    from tallystick.cli.sandbox import Additions  # never in live mode
 
-    def mounts(core: Core) -> Mapping[str, App]:
-        from tallystick.cli.sandbox import sandbox_mounts  # never in live mode
-
-        return sandbox_mounts(settings, core)
-
-    return Process(settings, clock=clock, entropy=entropy, mounts=mounts)
+    added = Additions(settings)
+    process = Process(settings, mounts=added.mounts, around=added.around, transport=added.transport)
+    added.drain = process.drain
+    return process
 
 
 def server_config(settings: Settings, app: Any) -> uvicorn.Config:

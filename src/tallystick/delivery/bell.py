@@ -47,6 +47,7 @@ class Announcing:
     def __init__(self, inner: Database, bell: Bell) -> None:
         self._inner = inner
         self._bell = bell
+        self.engine = inner.engine
 
     async def open(self) -> None:
         await self._inner.open()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import httpx2
@@ -14,9 +14,19 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from tallystick.clock import Clock
-from tallystick.ids import Entropy, SeededEntropy
+from tallystick.ids import VirtualEntropy
 from tallystick.partners import registry
-from tallystick.sandbox.kit import ASSETS, ASSETS_URL, Kit, Shelf, open_shelves
+from tallystick.sandbox.kit import (
+    ASSETS,
+    ASSETS_URL,
+    Document,
+    Kit,
+    Shelf,
+    all_documents,
+    count_start,
+    open_shelves,
+    replace_documents,
+)
 
 PREFIX = "/_partners"
 NOTICE_S = 10.0
@@ -53,20 +63,18 @@ class Sandbox:
     """
 
     def __init__(
-        self,
-        path: str,
-        clock: Clock,
-        entropy: Entropy,
-        *,
-        seed: int | None = None,
-        transport: httpx2.AsyncBaseTransport | None = None,
+        self, path: str, clock: Clock, *, transport: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         if path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._db: sqlite3.Connection = open_shelves(path)
+        self.started_before = count_start(self._db)
+        self._entropies: list[VirtualEntropy] = []
         self.simulators: dict[str, Starlette] = {}
         send = Poster(transport)
-        for number, manifest in enumerate(registry.manifests()):
+        for manifest in registry.manifests():
+            entropy = VirtualEntropy()
+            self._entropies.append(entropy)
             if manifest.simulator is None:
                 continue
             kit = Kit(
@@ -74,12 +82,25 @@ class Sandbox:
                 prefix=f"{PREFIX}/{manifest.key}",
                 shelf=Shelf(self._db, manifest.key),
                 clock=clock,
-                # With a seed each simulator draws from its own stream, so that what one partner
-                # does never shifts the ids of another.
-                entropy=entropy if seed is None else SeededEntropy(seed * 1_000 + number),
+                entropy=entropy,
                 send=send,
             )
             self.simulators[manifest.key] = registry.load(manifest.simulator)(kit)
+
+    def seed(self, seed: int | None) -> None:
+        """With a seed each simulator draws from its own stream, so that what one partner does never
+        shifts the ids of another.
+        """
+        for number, entropy in enumerate(self._entropies):
+            entropy.seed(None if seed is None else seed * 1_000 + number)
+
+    def documents(self) -> list[Document]:
+        """All that the simulators know."""
+        return all_documents(self._db)
+
+    def replace(self, documents: Iterable[Document] = ()) -> None:
+        """Let them know this instead: nothing, as in the beginning, unless it is given."""
+        replace_documents(self._db, documents)
 
     def app(self) -> Starlette:
         """What is mounted at `/_partners`."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +112,28 @@ class Shelf:
         self._db.execute("DELETE FROM document WHERE partner = ?", (self._partner,))
 
 
+Document = tuple[str, str, str, str]
+
+
+def all_documents(db: sqlite3.Connection) -> list[Document]:
+    """Every document of every simulator, oldest first: partner, kind, id, body."""
+    return db.execute("SELECT partner, kind, id, body FROM document ORDER BY seq").fetchall()
+
+
+def replace_documents(db: sqlite3.Connection, documents: Iterable[Document]) -> None:
+    """Let the simulators know exactly these documents, all or nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.execute("DELETE FROM document")
+        db.executemany(
+            "INSERT INTO document (partner, kind, id, body) VALUES (?, ?, ?, ?)", documents
+        )
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
 def open_shelves(path: str) -> sqlite3.Connection:
     """The database of the simulators' state; `path` may be `:memory:`.
 
@@ -125,6 +147,13 @@ def open_shelves(path: str) -> sqlite3.Connection:
         " id TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (partner, kind, id));"
     )
     return db
+
+
+def count_start(db: sqlite3.Connection) -> int:
+    """How often a process was started on these shelves before; counts this start."""
+    (before,) = db.execute("PRAGMA user_version").fetchone()
+    db.execute(f"PRAGMA user_version = {before + 1}")
+    return int(before)
 
 
 @dataclass(frozen=True)

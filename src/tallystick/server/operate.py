@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from tallystick.api import routes
@@ -13,15 +13,31 @@ from tallystick.api.exchange_sessions import service as sessions
 from tallystick.api.exchange_sessions.service import is_redirect_url
 from tallystick.api.exchanges import service as exchanges
 from tallystick.api.reseal import reseal_all
+from tallystick.api.token import service as tokens
 from tallystick.clock import to_iso
 from tallystick.core import Core
-from tallystick.errors import ConfigurationError, NotFound
+from tallystick.errors import ApiError, ConfigurationError, NotFound
+from tallystick.ids import uuid4
+from tallystick.secret import Secret
+from tallystick.server import intake, render
+from tallystick.server.routing import Table
+from tallystick.store import copying
+from tallystick.store.db import StoreFailed
+from tallystick.store.vault import CannotOpen
 
-list_applications = applications.list_all
 ROWS_AT_ONCE = 500
 
+list_applications = applications.list_all
 list_orphans = exchanges.list_orphans
 resolve_orphan = exchanges.resolve_orphan
+
+# What a reset of one application leaves to it: its credentials, keys and access tokens.
+_KEPT = ("application", "data_key", "access_token")
+
+# Far more turns than a sandbox has work for; a partner that never answers must not hold us.
+_TURNS_MAX = 1_000
+
+_JSON = (b"content-type", b"application/json; charset=UTF-8")
 
 
 async def create_application(core: Core, **given: Any) -> applications.Created:
@@ -75,6 +91,80 @@ async def provider_session(core: Core, session_id: str) -> tuple[str, str]:
         handle = provider.token or provider.href or data.get("id", "")
         return shown.partner.manifest.key, handle
     raise NotFound
+
+
+async def application_of(core: Core, authorization: str | None) -> str | None:
+    """The id of the application whose bearer token this is, or None."""
+    try:
+        return (await tokens.authenticate(core, authorization)).app_id
+    except (ApiError, StoreFailed):
+        return None
+
+
+def render_error(
+    core: Core, scope: MutableMapping[str, Any], error: ApiError
+) -> tuple[int, render.Headers, bytes]:
+    """What the gateway would answer this call with if it ran into `error`."""
+    request_id = uuid4(core.entropy)
+    headers = intake.headers(scope["headers"])
+    if scope["path"] == "/token":
+        code = {401: "invalid_client", 500: "temporarily_unavailable"}
+        raw = json.dumps({"error": code.get(error.status, "invalid_request")}).encode()
+        answer: tuple[int, render.Headers, bytes] = (error.status, [_JSON], raw)
+    else:
+        found, _ = Table(routes()).find(scope["path"])
+        links = intake.links(core.public_url, scope["scheme"], headers.get("host", ""))
+        route = found.get(scope["method"])
+        answer = render.failure(error, route, links, core.codes, request_id)
+    status, sent, raw = answer
+    own = [(b"content-length", b"%d" % len(raw)), (b"x-request-id", request_id.encode())]
+    return status, [*sent, *own], raw
+
+
+async def reset(core: Core, client: tuple[str, str] | None) -> None:
+    """As after a start on an empty database, where `client` is the application that is there."""
+    await copying.wipe(core.db)
+    core.bearers.clear()
+    core.ids.restart()
+    await core.vault.open(core.db)
+    if client is not None:
+        client_id, secret = client
+        await applications.ensure(
+            core, name="tallystick", client_id=client_id, client_secret=Secret(secret)
+        )
+
+
+async def reset_application(core: Core, app_id: str) -> None:
+    """Delete all that an application made; it stays signed in."""
+    await copying.wipe_application(core.db, app_id, _KEPT)
+
+
+async def copy(core: Core) -> bytes:
+    """All that the gateway keeps; what is sealed stays sealed."""
+    return copying.to_bytes(await copying.take(core.db))
+
+
+async def put_back(core: Core, raw: bytes) -> None:
+    """Replace all that the gateway keeps by a copy. Raises ConfigurationError, changing nothing."""
+    before = await copying.take(core.db)
+    try:
+        await copying.put_back(core.db, copying.from_bytes(raw))
+    except copying.CannotPutBack as error:
+        raise ConfigurationError(str(error)) from None
+    core.bearers.clear()
+    try:
+        await core.vault.open(core.db)
+    except CannotOpen as error:
+        await copying.put_back(core.db, before)
+        await core.vault.open(core.db)
+        raise ConfigurationError(str(error)) from None
+
+
+async def settle(core: Core) -> None:
+    """Do all that is due by the clock, as the process would by and by (reconcile.py)."""
+    for _ in range(_TURNS_MAX):
+        if not await exchanges.resume(core) + await exchanges.sweep(core):
+            return
 
 
 async def list_exchanges(core: Core) -> Sequence[dict[str, Any]]:

@@ -15,7 +15,7 @@ from tallystick.clock import Clock, SystemClock, VirtualClock
 from tallystick.core import Core
 from tallystick.delivery.worker import Delivery, delivering
 from tallystick.errors import ConfigurationError
-from tallystick.ids import Entropy, Ids, SeededEntropy, SystemEntropy
+from tallystick.ids import Entropy, Ids, SystemEntropy, VirtualEntropy
 from tallystick.partners.registry import Registry, manifests
 from tallystick.secret import Secret
 from tallystick.server import config, health, inbound, logs
@@ -29,6 +29,7 @@ from tallystick.store.vault import CannotOpen, KeyEncryptionKey, Vault
 _log = structlog.get_logger("tallystick.process")
 
 Mounts = Callable[[Core], Mapping[str, App]]
+Around = Callable[[Core, App], App]
 Transport = Callable[[str], httpx2.AsyncBaseTransport | None]
 
 
@@ -37,7 +38,7 @@ def clock_for(settings: Settings) -> Clock:
 
 
 def entropy_for(settings: Settings) -> Entropy:
-    return SystemEntropy() if settings.seed is None else SeededEntropy(settings.seed)
+    return SystemEntropy() if settings.live else VirtualEntropy(settings.seed)
 
 
 @asynccontextmanager
@@ -104,7 +105,8 @@ async def opened(
 class Process:
     """The ASGI application that a server runs: opens the gateway at start-up, closes it at the end.
 
-    `mounts` is asked for its applications once the core is open.
+    `mounts` is asked for its applications once the core is open, and `around` for what stands
+    between the server and the gateway.
     """
 
     def __init__(
@@ -114,14 +116,17 @@ class Process:
         clock: Clock | None = None,
         entropy: Entropy | None = None,
         mounts: Mounts | None = None,
+        around: Around = lambda _core, app: app,
         transport: Transport = lambda _key: None,
     ) -> None:
         self._settings = settings
         self._clock = clock or clock_for(settings)
         self._entropy = entropy or entropy_for(settings)
         self._mounts = mounts
+        self._around = around
         self._transport = transport
         self._gateway: Gateway | None = None
+        self._front: App | None = None
         self._delivery: Delivery | None = None
 
     async def drain(self) -> None:
@@ -132,8 +137,8 @@ class Process:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif self._gateway is not None:
-            await self._gateway(scope, receive, send)
+        elif self._front is not None:
+            await self._front(scope, receive, send)
         else:
             raise RuntimeError("the server did not run the application's lifespan")
 
@@ -160,13 +165,14 @@ class Process:
                 cors_origins=self._origins(),
                 access=logs.access_log(self._settings.log_level),
             )
+            self._front = self._around(core, self._gateway)
             reconciling = asyncio.create_task(keep_reconciling(core))
             try:
                 yield core
             finally:
                 reconciling.cancel()
                 await asyncio.gather(reconciling, return_exceptions=True)
-                self._gateway = None
+                self._gateway = self._front = None
 
     def _origins(self) -> Sequence[str]:
         listed = self._settings.cors_origins

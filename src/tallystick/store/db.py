@@ -80,6 +80,9 @@ Unit = Callable[[Transaction], Awaitable[T]]
 class Database(Reads, Protocol):
     """A store engine. `one` and `all` see every committed transaction."""
 
+    engine: str
+    """`sqlite` or `postgresql`, for the few statements that the two do not share."""
+
     async def open(self) -> None: ...
     async def close(self) -> None: ...
     async def transact(self, unit: Unit[T]) -> T:

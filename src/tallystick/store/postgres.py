@@ -41,6 +41,8 @@ _BROKEN = (
 class PostgresDatabase:
     """A PostgreSQL database, or whatever speaks its protocol."""
 
+    engine = "postgresql"
+
     def __init__(self, url: str) -> None:
         self._url = url
         self._pool: Any = None

@@ -88,6 +88,8 @@ class SqliteDatabase:
     are two connections.
     """
 
+    engine = "sqlite"
+
     def __init__(self, path: str) -> None:
         self._path = path
         self._reader: sqlite3.Connection | None = None
