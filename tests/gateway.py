@@ -207,7 +207,7 @@ async def in_process(folder: Path, database_url: str, **flags: Any) -> AsyncIter
         around=added.around,
         transport=added.transport,
     )
-    added.drain = process.drain
+    added.process = process
     async with process.running() as core:
         gateway = InProcess(process, core, clock, settings)
         try:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
+import contextlib
 import re
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from tallystick.cli import sandbox
+from tallystick.clock import from_iso
 from tallystick.sandbox import control
 
-from .gateway import BASE, in_process
+from .gateway import BASE
 
 pytestmark = pytest.mark.anyio
 
@@ -113,23 +116,48 @@ async def test_advancing_returns_when_what_fell_due_is_done(gateway, client):
     assert (await client.get(f"{customer}/exchanges")).json()["total"] == 1
 
 
-async def test_advancing_waits_for_the_drain(tmp_path, database_url, monkeypatch):
-    drained = []
+async def test_advancing_waits_for_the_webhooks_that_fall_due(gateway):
+    """73 hours: the whole schedule of retries has happened when the call returns."""
+    client = await gateway.application()
+    with receiver(500) as (url, received):
+        body = {"url": url, "secret": "hush"}
+        await client.create("/webhook-subscriptions", body)
+        await client.customer()
+        started = time.monotonic()
+        await client.post(f"{CLOCK}/advance", json={"hours": 73})
+        took = time.monotonic() - started
+    assert len(received) == 9
+    await client.sign_in(client.made["client_id"], client.made["client_secret"])
+    listed = (await client.get("/webhook-subscriptions")).json()["_embedded"]
+    (subscription,) = listed["webhook-subscriptions"]
+    hooks = await client.get(f"/webhook-subscriptions/{subscription['id']}/webhooks")
+    (hook,) = hooks.json()["_embedded"]["webhooks"]
+    at = [from_iso(each["request"]["timestamp"]) for each in hook["attempts"]]
+    minutes = [round((each - at[0]) / 60_000, 1) for each in at]
+    assert minutes == [0, 15, 60, 180, 360, 720, 1440, 2880, 4320]
+    print(f"nine attempts over 73 hours in {took * 1_000:.0f} ms")
 
-    async def drain():
-        await asyncio.sleep(0.01)
-        drained.append(True)
 
-    ports = sandbox.ports
-    monkeypatch.setattr(
-        sandbox, "ports", lambda core: dataclasses.replace(ports(core), drain=drain)
-    )
-    async with in_process(tmp_path, database_url) as gateway:
-        client = gateway.client()
-        await client.post(f"{CLOCK}/advance", json={"seconds": 1})
-        assert drained == [True]
-        await client.post(f"{CLOCK}/set", json={"to": "2030-01-01T00:00:00Z"})
-        assert drained == [True, True]
+@contextlib.contextmanager
+def receiver(status: int) -> Iterator[tuple[str, list[str]]]:
+    """An endpoint that answers every webhook with `status`, and the topics it was sent."""
+    received: list[str] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            received.append(self.headers["X-Dwolla-Topic"])
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/hook", received
+        server.shutdown()
 
 
 # ── applications and sessions ─────────────────────────────────────────────────────────────────

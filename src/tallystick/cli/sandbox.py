@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tallystick.secret import Secret
 from tallystick.server import operate
 from tallystick.server.app import App
 from tallystick.server.config import Settings
-from tallystick.server.process import Transport
+from tallystick.server.process import Process, Transport
 
 # As many as a connector opens by itself.
 _LIMITS = httpx2.Limits(max_connections=50)
@@ -41,7 +42,7 @@ class Additions:
         self._requests = Requests()
         self._gate = Gate()
         # Set by whoever makes the process: moving the clock then waits for webhooks as well.
-        self.drain: Callable[[], Awaitable[None]] = _nothing
+        self.process: Process | None = None
 
     def transport(self, key: str) -> httpx2.AsyncBaseTransport:
         """The connectors' way to a partner, on which calls may go wrong."""
@@ -79,7 +80,7 @@ class Additions:
             folder=folder / "snapshots",
             first_seed=settings.seed,
         )
-        controls = control.Control(ports(core, lambda: self.drain()), world)
+        controls = control.Control(ports(core, self.process), world)
         return {host.PREFIX: sandbox.app(), control.PREFIX: controls.app()}
 
 
@@ -94,11 +95,7 @@ def kept(core: Core, settings: Settings) -> Kept:
     )
 
 
-async def _nothing() -> None:
-    return None
-
-
-def ports(core: Core, drain: Callable[[], Awaitable[None]]) -> control.Ports:
+def ports(core: Core, process: Process | None) -> control.Ports:
     """The gateway's side of the control API."""
 
     async def create_application(body: dict[str, Any]) -> dict[str, Any]:
@@ -127,12 +124,14 @@ def ports(core: Core, drain: Callable[[], Awaitable[None]]) -> control.Ports:
             "applications": [operate.shown(row) for row in await operate.list_applications(core)]
         }
 
-    return control.Ports(
+    made = control.Ports(
         create_application,
         change_application,
         list_applications,
         lambda session_id: operate.provider_session(core, session_id),
         lambda exchange_id, state: operate.drive_exchange(core, exchange_id, state),
         settle=lambda: operate.settle(core),
-        drain=drain,
     )
+    if process is None:
+        return made
+    return replace(made, drain=process.drain, next_due=process.next_due)

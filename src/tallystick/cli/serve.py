@@ -37,7 +37,7 @@ def build(settings: Settings) -> Process:
 
     added = Additions(settings)
     process = Process(settings, mounts=added.mounts, around=added.around, transport=added.transport)
-    added.drain = process.drain
+    added.process = process
     return process
 
 

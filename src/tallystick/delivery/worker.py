@@ -128,6 +128,10 @@ class Delivery:
                 if not task.cancelled() and isinstance(failed := task.exception(), StoreFailed):
                     raise failed
 
+    async def next_due(self) -> int | None:
+        """When the next attempt is due by the clock; None when none is to come."""
+        return await queue.next_due(self.core)
+
     async def close(self) -> None:
         """Claim nothing more, and give what is under way the time that an attempt may take."""
         self._closing = True

@@ -134,6 +134,10 @@ class Process:
         if self._delivery is not None:
             await self._delivery.drain()
 
+    async def next_due(self) -> int | None:
+        """When the next webhook is due by the clock, in milliseconds; None when none is to come."""
+        return None if self._delivery is None else await self._delivery.next_due()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)

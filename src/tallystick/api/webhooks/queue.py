@@ -61,6 +61,7 @@ _WAITING = Statement(
     f"(SELECT 1 FROM webhook w WHERE w.subscription_id = s.id AND {_READY} LIMIT 1) IS NOT NULL) OR"
     f" (SELECT 1 FROM retry r WHERE r.subscription_id = s.id AND {_ASKED} LIMIT 1) IS NOT NULL"
 )
+_NEXT_DUE = Statement("SELECT min(due_at) FROM webhook WHERE state = 'due' AND due_at > :now_ms")
 _CLAIM = Statement(
     "WITH ready AS MATERIALIZED ("
     f"SELECT w.id FROM webhook w WHERE w.subscription_id = :subscription_id AND {_READY}"
@@ -107,6 +108,12 @@ async def waiting(core: Core) -> Sequence[str]:
     """The subscriptions for which there is something to claim."""
     rows = await core.db.all(_WAITING, now_ms=core.clock.now_ms())
     return [row[0] for row in rows]
+
+
+async def next_due(core: Core) -> int | None:
+    """When the next attempt is due, in milliseconds since the epoch; None when none ever is."""
+    row = await core.db.one(_NEXT_DUE, now_ms=core.clock.now_ms())
+    return row[0] if row else None
 
 
 async def turn(
