@@ -38,6 +38,7 @@ from tallystick.errors import (
 from tallystick.partners.contract import Grant, Partner, Proof, Redeems
 from tallystick.partners.errors import (
     PartnerError,
+    PartnerRefused,
     PartnerUnavailable,
     ProofExpired,
     ProofRejected,
@@ -236,8 +237,10 @@ async def _resume(core: Core, intent: IntentRow) -> None:
         return
     try:
         grant = await _redeem(core, intent, partner, grants.open_proof(core, partner, intent))
-    except PartnerUnavailable:
-        return  # the lease runs out again
+    except (PartnerUnavailable, PartnerRefused):
+        # Neither says what became of the first call: keys that stopped working since then do not
+        # take back a grant that it was given. The lease runs out again.
+        return
     except PartnerError as error:
         orphan = isinstance(error, ProofRejected)
         state = "orphan" if orphan else "failed"

@@ -6,7 +6,7 @@ import pytest
 
 from tallystick.api.exchanges import service, store
 from tallystick.clock import SECOND_MS
-from tallystick.partners.errors import PartnerUnavailable
+from tallystick.partners.errors import PartnerRefused, PartnerUnavailable
 from tallystick.partners.registry import GuardedPartner
 from tallystick.store.db import Statement
 
@@ -167,6 +167,29 @@ async def test_a_grant_whose_answer_was_lost_is_an_orphan(gateway, client, monke
     assert (orphan.partner_key, orphan.failure) == ("plaid", "INVALID_PUBLIC_TOKEN")
     assert orphan.proof_sealed is None
     assert (await client.get(f"{customer}/exchanges")).json()["total"] == 0
+
+
+async def test_a_refusal_while_resuming_does_not_lose_the_grant(gateway, client, monkeypatch):
+    """The answer is lost after the partner acted, and when it is asked again our keys are bad."""
+    customer = await client.customer()
+    proof = await client.plaid_proof(customer)
+    redeem = GuardedPartner.redeem
+
+    async def lost(self, wanted):
+        await redeem(self, wanted)
+        raise PartnerUnavailable("TIMED_OUT")
+
+    async def refused(_self, _wanted):
+        raise PartnerRefused("INVALID_API_KEYS")
+
+    monkeypatch.setattr(GuardedPartner, "redeem", lost)
+    assert (await client.post(f"{customer}/exchanges", json=proof)).status_code == 500
+    for answers in (refused, redeem):
+        monkeypatch.setattr(GuardedPartner, "redeem", answers)
+        gateway.clock.advance(service.LEASE_MS + SECOND_MS)
+        await service.resume(gateway.core)
+    (orphan,) = await service.list_orphans(gateway.core)
+    assert (orphan.partner_key, orphan.failure) == ("plaid", "INVALID_PUBLIC_TOKEN")
 
 
 async def test_two_that_resume_do_not_both_act(gateway, client, monkeypatch):
