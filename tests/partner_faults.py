@@ -298,14 +298,27 @@ def listening() -> Iterator[list[str]]:
         loop.set_exception_handler(None)
 
 
-async def _idle(_core: Any) -> None:
-    """Nothing is done unasked, so that every call to a partner belongs to the cell at hand."""
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """No reconciling and no notices: every call to a partner belongs to the cell at hand."""
+
+    async def reconcile(_core: Any) -> None:
+        return
+
+    def post(_poster: Any, *_notice: Any) -> None:
+        return
+
+    with (
+        mock.patch("tallystick.server.process.keep_reconciling", reconcile),
+        mock.patch("tallystick.sandbox.host.Poster.__call__", post),
+    ):
+        yield
 
 
 @contextlib.asynccontextmanager
 async def world(folder: Path, url: str) -> AsyncIterator[World]:
     opted = {each.key: True for each in registry.manifests() if each.opt_in}
-    with mock.patch("tallystick.server.process.keep_reconciling", _idle), listening() as shouts:
+    with alone(), listening() as shouts:
         async with in_process(folder, url, compat=opted) as gateway:
             partners = gateway.core.partners
             wires = {
