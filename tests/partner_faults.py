@@ -140,6 +140,7 @@ DEEP = b'{"a":' * 10_000 + b"1" + b"}" * 10_000
 HUGE = b'"' + b"x" * http.ANSWER_BYTES_MAX + b'"'
 HTML = b"<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>"
 
+LOST = Fault("lost answer", raises(httpx2.RemoteProtocolError), acts=True)
 FAULTS = (
     Fault("no connection", raises(httpx2.ConnectError)),
     Fault("timeout", never, slow=True),
@@ -160,7 +161,7 @@ FAULTS = (
     Fault("deep", says(200, DEEP)),
     Fault("huge", says(200, HUGE)),
     Fault("redirect", says(302, b"", Location="https://elsewhere.test/")),
-    Fault("lost answer", raises(httpx2.RemoteProtocolError), acts=True),
+    LOST,
     Fault("answer never comes", never, acts=True, slow=True),
     Fault("500 after acting", says(500, b'{"error":"arranged"}'), acts=True),
 )
@@ -255,18 +256,58 @@ class World:
             self._signed_in_at = now_ms
         return self.api
 
-    async def count(self, table: str, customer: str, where: str = "1 = 1") -> int:
-        """Rows of a customer, named by his address."""
-        sql = f"SELECT count(*) FROM {table} WHERE customer_id = :customer AND {where}"
-        row = await self.gateway.core.db.one(Statement(sql), customer=customer.rpartition("/")[2])
-        return row[0] if row else 0
+    async def kept(self, customer: str) -> Kept:
+        """What the store holds of a customer, named by his address."""
+        row = await self.gateway.core.db.one(_KEPT, customer=customer.rpartition("/")[2])
+        return Kept(*(row or ()))
 
-    async def unsettled(self) -> int:
-        """Idempotency keys that were taken and have no answer."""
-        sql = "SELECT count(*) FROM idempotency WHERE reply_sealed IS NULL"
-        row = await self.gateway.core.db.one(Statement(sql))
-        return row[0] if row else 0
 
+@dataclass(frozen=True)
+class Kept:
+    """Rows of a customer; from `calling` to `orphan` those of his intents.
+
+    - `blamed`: exchanges that want something of the person, or are no more; `removed` are the last.
+    - `held`: idempotency keys, of whomever, that were taken and have no answer.
+    """
+
+    exchanges: int
+    sources: int
+    sessions: int
+    calling: int
+    granted: int
+    recorded: int
+    failed: int
+    orphan: int
+    blamed: int
+    removed: int
+    held: int
+
+    @property
+    def open(self) -> int:
+        return self.calling + self.granted
+
+    @property
+    def intents(self) -> int:
+        return self.open + self.recorded + self.failed + self.orphan
+
+
+def _counted(table: str, where: str = "1 = 1") -> str:
+    return f"(SELECT count(*) FROM {table} WHERE customer_id = :customer AND {where})"
+
+
+_STATES = ("calling", "granted", "recorded", "failed", "orphan")
+_KEPT = Statement(
+    "SELECT "
+    + ", ".join(
+        (
+            *map(_counted, ("exchange", "funding_source", "exchange_session")),
+            *(_counted("exchange_intent", f"state = '{state}'") for state in _STATES),
+            _counted("exchange", "(status <> 'active' OR cause = 'person')"),
+            _counted("exchange", "status = 'removed'"),
+            "(SELECT count(*) FROM idempotency WHERE reply_sealed IS NULL)",
+        )
+    )
+)
 
 UNEXPECTED = ("unexpected", "store failed", "reconcile failed")
 
