@@ -94,7 +94,7 @@ class Cell:
         self._listen()
 
     def _forget(self) -> None:
-        self.way.forget(self.world.gateway.core.partners.by_key(self.way.key)._connector)
+        self.way.forget(self.world.connector(self.way.key))
 
     async def _calm(self) -> None:
         """The fault is over."""
@@ -246,7 +246,7 @@ async def honestly(world: World, way: Way, operation: Operation) -> tuple[list[s
     """The calls of an operation to which nothing happens, and what it then tells."""
     customer = await (await world.sign_in()).customer()
     attempt = await operation.ready(world, way, customer)
-    way.forget(world.gateway.core.partners.by_key(way.key)._connector)
+    way.forget(world.connector(way.key))
     world.wires[way.key].arm(None, -1, way.gives)
     told = await attempt(f"honest-{next(numbers)}")
     calls = list(world.wires[way.key].calls)

@@ -256,6 +256,11 @@ class World:
             self._signed_in_at = now_ms
         return self.api
 
+    def connector(self, key: str) -> Any:
+        """A partner's connector, without the guard around it."""
+        partner: Any = self.gateway.core.partners.by_key(key)
+        return partner._connector
+
     async def kept(self, customer: str) -> Kept:
         """What the store holds of a customer, named by his address."""
         row = await self.gateway.core.db.one(_KEPT, customer=customer.rpartition("/")[2])
@@ -361,7 +366,7 @@ async def world(folder: Path, url: str) -> AsyncIterator[World]:
     opted = {each.key: True for each in registry.manifests() if each.opt_in}
     with alone(), listening() as shouts:
         async with in_process(folder, url, compat=opted) as gateway:
-            partners = gateway.core.partners
+            partners: Any = gateway.core.partners
             wires = {
                 partner.manifest.key: Wire(partner_http)
                 for partner, partner_http in zip(partners.all(), partners._https, strict=True)

@@ -360,8 +360,9 @@ async def opens(world: World, way: Way, told: Told) -> Any:
 
 
 TOKEN = frozenset({"InvalidExchangeToken", "InvalidExchange"})
-GONE = frozenset({"InvalidExchange", "UpdateCredentials"})
 LINKED = TOKEN | {"InactiveExchange"}
+GONE = frozenset({"InvalidExchange", "UpdateCredentials"})
+REPAIRED = frozenset({"InvalidExchange"})
 
 REDEEM = Operation(
     "redeem", contract.Redeems, a_proof, opens, "exchanges", TOKEN | {"AUTHENTICATION_ERROR"}
@@ -372,14 +373,7 @@ OLD_BALANCE = Operation(
 )
 OPERATIONS = (
     Operation("start session", contract.StartsSessions, a_session, works, "sessions"),
-    Operation(
-        "start re-auth",
-        contract.Reauthenticates,
-        a_repair,
-        works,
-        "sessions",
-        frozenset({"InvalidExchange"}),
-    ),
+    Operation("start re-auth", contract.Reauthenticates, a_repair, works, "sessions", REPAIRED),
     Operation("list connections", contract.ListsConnections, a_list, names),
     REDEEM,
     RESUME,

@@ -59,7 +59,7 @@ async def here(folder: Path) -> AsyncIterator[World]:
 
 def swallow(world: World, monkeypatch: Any) -> None:
     """A connector to which an error is an empty list."""
-    connector = world.gateway.core.partners.by_key("mx")._connector
+    connector = world.connector("mx")
     honest = connector.list_connections
 
     async def list_connections(person: str) -> Any:
@@ -96,7 +96,7 @@ def repeat(_world: World, monkeypatch: Any) -> None:
 
 def crash(world: World, monkeypatch: Any) -> None:
     """A connector that raises what nobody expects."""
-    connector = world.gateway.core.partners.by_key("flinks")._connector
+    connector = world.connector("flinks")
 
     async def read_balance(*_args: Any) -> Any:
         raise RuntimeError("as arranged")
@@ -114,7 +114,9 @@ def crash(world: World, monkeypatch: Any) -> None:
         (crash, "flinks", "read balance", "unexpected: RuntimeError"),
     ],
 )
-async def test_the_harness_catches_a_seeded_bug(here, monkeypatch, bug, label, name, said):
+async def test_the_harness_catches_a_seeded_bug(
+    here: World, monkeypatch: Any, bug: Any, label: str, name: str, said: str
+) -> None:
     way, operation = WAYS[label], next(each for each in OPERATIONS if each.name == name)
     if reason := why_not(here, way, operation):
         pytest.skip(reason)
@@ -136,7 +138,7 @@ TOTAL: list[Tally] = []
 
 
 @pytest.mark.parametrize("label", WAYS)
-async def test_every_fault_is_explained_and_loses_nothing(here, label):
+async def test_every_fault_is_explained_and_loses_nothing(here: World, label: str) -> None:
     way = WAYS[label]
     if way.key not in here.wires:
         pytest.skip(f"{way.key} is not in this tree")
@@ -146,7 +148,7 @@ async def test_every_fault_is_explained_and_loses_nothing(here, label):
     assert not tally.wrong, f"{tally}\n" + "\n".join(tally.wrong)
 
 
-async def test_on_postgres_as_well(folder):
+async def test_on_postgres_as_well(folder: Path) -> None:
     """A sample: where grants are given that can be lost."""
     with postgres() as url:
         async with world(folder, url) as here:
@@ -156,7 +158,7 @@ async def test_on_postgres_as_well(folder):
     assert not tally.wrong, f"{tally}\n" + "\n".join(tally.wrong)
 
 
-def test_the_figure():
+def test_the_figure() -> None:
     """Of all partners together; those above must have run in this process."""
     if not TOTAL:
         pytest.skip("the table was not filled in this run")
