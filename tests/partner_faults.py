@@ -335,12 +335,10 @@ def listening() -> Iterator[list[str]]:
     before = list(processors)
     # In place: loggers that were used before hold this very list.
     processors[:] = [capture]
-    structlog.configure(processors=processors)
     try:
         yield shouts
     finally:
         processors[:] = before
-        structlog.configure(processors=processors)
         loop.set_exception_handler(None)
 
 
