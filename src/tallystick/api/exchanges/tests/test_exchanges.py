@@ -6,8 +6,10 @@ import pytest
 
 from tallystick.api.exchanges import service, store
 from tallystick.clock import SECOND_MS
+from tallystick.partners.contract import Grant
 from tallystick.partners.errors import PartnerRefused, PartnerUnavailable
 from tallystick.partners.registry import GuardedPartner
+from tallystick.secret import Secret
 from tallystick.store.db import Statement
 
 pytestmark = pytest.mark.anyio
@@ -190,6 +192,28 @@ async def test_a_refusal_while_resuming_does_not_lose_the_grant(gateway, client,
         await service.resume(gateway.core)
     (orphan,) = await service.list_orphans(gateway.core)
     assert (orphan.partner_key, orphan.failure) == ("plaid", "INVALID_PUBLIC_TOKEN")
+
+
+@pytest.mark.parametrize(
+    "item_id", ["", "\0", "é", "x" * 256], ids=["empty", "NUL", "not ASCII", "long"]
+)
+async def test_a_grant_with_a_name_that_cannot_be_kept_is_no_answer(
+    gateway, client, monkeypatch, item_id
+):
+    customer = await client.customer()
+    proof = await client.plaid_proof(customer)
+    connector = gateway.core.partners.by_key("plaid")._connector
+
+    async def lies(_proof):
+        return Grant(Secret("token"), item_id)
+
+    with monkeypatch.context() as lying:
+        lying.setattr(connector, "redeem", lies)
+        answer = await client.post(f"{customer}/exchanges", json=proof)
+    assert (answer.status_code, answer.json()["code"]) == (500, "RequestTimeout")
+    gateway.clock.advance(service.LEASE_MS + SECOND_MS)
+    assert await service.resume(gateway.core) == 1
+    assert (await client.get(f"{customer}/exchanges")).json()["total"] == 1
 
 
 async def test_two_that_resume_do_not_both_act(gateway, client, monkeypatch):
