@@ -106,6 +106,8 @@ class Cell:
     # what the caller was told
 
     async def _judge(self, told: Told) -> None:
+        if told.status < 500 and self.fault.lies:
+            return
         if told.well:
             if (truth := await self.operation.truth(self.world, self.way, told)) != self.honest:
                 self.complain(f"{told.status} told {truth}, which is not {self.honest}")
@@ -134,7 +136,9 @@ class Cell:
         grown = {self.operation.grows: 1} if self.operation.grows and told.well else {}
         if self.operation is REDEEM:
             grown["intents"] = 1
-            if told.well:  # `truth` made one to see whether the exchange is good
+            if (
+                told.well and not self.fault.lies
+            ):  # `truth` made one to see whether the exchange is good
                 grown["sources"] = 1
         for name in ("exchanges", "sources", "sessions", "intents"):
             more = getattr(now, name) - getattr(before, name)
@@ -142,7 +146,8 @@ class Cell:
                 self.complain(f"half written: {more} more {name} after {told}")
         if now.held != (now.open if self.way.body is not None else 0):
             self.complain("an Idempotency-Key is still held")
-        if now.blamed and (not self.fault.refuses or told.status >= 500):
+        believed = self.fault.refuses or self.fault.lies
+        if now.blamed and (not believed or told.status >= 500):
             self.complain("the consent is held to be lost")
 
     # after the fault is over
@@ -158,7 +163,8 @@ class Cell:
                 self.complain(f"afterwards {truth}, which is not {self.honest}")
             return
         gone = (await self._kept()).removed
-        if not gone or again.status >= 500 or told.status >= 500 or not self.fault.refuses:
+        believed = self.fault.refuses or self.fault.lies
+        if not gone or again.status >= 500 or told.status >= 500 or not believed:
             self.complain(f"afterwards {again.status} {again.code} {again.entry}")
 
     async def _recover(self, attempt: Attempt, told: Told) -> None:
@@ -260,7 +266,7 @@ async def row(world: World, way: Way, operation: Operation, tally: Tally, *, eve
     calls, honest = await honestly(world, way, operation)
     indexes = range(len(calls))
     faults = (*FAULTS, *way.words)
-    assert len(faults) >= len(calls), "a call would meet no fault"
+    assert every or len(faults) >= len(calls), "a call would meet no fault"
     for number, fault in enumerate(faults):
         for at in indexes if every else [number % len(calls)]:
             kind = Recovery if operation is RESUME else Cell

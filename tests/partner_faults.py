@@ -59,6 +59,8 @@ class Fault:
     - `slow`: only a deadline ends it.
     - `refuses`: it is an answer with which a partner may mean the request, the proof or the grant.
       Nothing else may be told to a client as his mistake, or cost a person a consent.
+    - `lies`: it is an answer such as the partner gives, and untrue. Whatever is made of it must be
+      documented and whole, but need not be true.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Fault:
     acts: bool = False
     slow: bool = False
     refuses: bool = False
+    lies: bool = False
 
 
 class Broken(httpx2.AsyncByteStream):
@@ -136,6 +139,23 @@ def mistyped(content: bytes) -> bytes:
     return json.dumps(other_types(json.loads(content))).encode() if content else b"[7]"
 
 
+def texts(text: str) -> Callable[[bytes], bytes]:
+    """The same shape and the same types, and every text is this one."""
+
+    def replaced(value: Any) -> Any:
+        match value:
+            case dict():
+                return {name: replaced(inner) for name, inner in value.items()}
+            case list():
+                return [replaced(inner) for inner in value]
+            case str():
+                return text
+            case _:
+                return value
+
+    return lambda content: json.dumps(replaced(json.loads(content or b"null"))).encode()
+
+
 DEEP = b'{"a":' * 10_000 + b"1" + b"}" * 10_000
 HUGE = b'"' + b"x" * http.ANSWER_BYTES_MAX + b'"'
 HTML = b"<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>"
@@ -158,6 +178,9 @@ FAULTS = (
     Fault("array", says(200, b"[]")),
     Fault("object", says(200, b"{}")),
     Fault("wrong types", garbles(mistyped), acts=True),
+    Fault("control characters", garbles(texts("\x00\r\n")), acts=True, lies=True),
+    Fault("long texts", garbles(texts("x" * 70_000)), acts=True, lies=True),
+    Fault("paths for texts", garbles(texts("../..//?#%00")), acts=True, lies=True),
     Fault("deep", says(200, DEEP)),
     Fault("huge", says(200, HUGE)),
     Fault("redirect", says(302, b"", Location="https://elsewhere.test/")),
