@@ -45,7 +45,7 @@ from tallystick.partners.errors import (
 )
 from tallystick.partners.explain import explained
 from tallystick.store import audit, idempotency
-from tallystick.store.db import Transaction
+from tallystick.store.db import StoreFailed, Transaction
 from tallystick.store.idempotency import Claim, Outcome
 
 ABSENT = "The requested resource was not found. Check Exchange ID."
@@ -214,16 +214,27 @@ async def _record(
 async def resume(core: Core) -> int:
     """Finish every intent whose lease is over; how many were taken up.
 
-    Any number of processes may do this at once: an intent is taken by raising its `tried`.
+    Any number of processes may do this at once: an intent is taken by raising its `tried`. One
+    that cannot be resumed, say because its partner is no longer there, does not stop the others.
     """
-    now_ms = core.clock.now_ms()
     taken = 0
-    for intent in await store.list_open(core.db, now_ms, RESUME_MAX):
-        lease_until = now_ms + LEASE_MS
+    for intent in await store.list_open(core.db, core.clock.now_ms(), RESUME_MAX):
+        # From now on, not from the start: each of those before it may have taken its time.
+        lease_until = core.clock.now_ms() + LEASE_MS
         ours = msgspec.structs.replace(intent, tried=intent.tried + 1)
         if await core.db.transact(lambda tx, i=intent, u=lease_until: store.take(tx, i, u)):  # type: ignore[misc]
             taken += 1
-            await _resume(core, ours)
+            try:
+                await _resume(core, ours)
+            except StoreFailed:
+                raise
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is this intent's
+                _log.error(
+                    "resume failed",
+                    exchange=intent.id,
+                    partner=intent.partner_key,
+                    error=type(error).__name__,
+                )
     return taken
 
 

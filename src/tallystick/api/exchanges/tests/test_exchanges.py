@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tallystick.api.exchanges import service, store
+from tallystick.api.exchanges import grants, service, store
 from tallystick.clock import SECOND_MS
 from tallystick.partners.contract import Grant
 from tallystick.partners.errors import PartnerRefused, PartnerUnavailable
@@ -214,6 +214,44 @@ async def test_a_grant_with_a_name_that_cannot_be_kept_is_no_answer(
     gateway.clock.advance(service.LEASE_MS + SECOND_MS)
     assert await service.resume(gateway.core) == 1
     assert (await client.get(f"{customer}/exchanges")).json()["total"] == 1
+
+
+async def test_an_intent_that_cannot_be_resumed_stops_no_other(gateway, client, monkeypatch):
+    redeem = GuardedPartner.redeem
+
+    async def silent(_self, _proof):
+        raise PartnerUnavailable("TIMED_OUT")
+
+    monkeypatch.setattr(GuardedPartner, "redeem", silent)
+    customers = [await client.customer(), await client.customer()]
+    for customer in customers:
+        proof = await client.plaid_proof(customer)
+        assert (await client.post(f"{customer}/exchanges", json=proof)).status_code == 500
+    monkeypatch.setattr(GuardedPartner, "redeem", redeem)
+    gateway.clock.advance(service.LEASE_MS + SECOND_MS)
+    now_ms = gateway.clock.now_ms()
+    first, _ = await store.list_open(gateway.core.db, now_ms, 10)
+    reading = grants.open_proof
+
+    def unreadable(core, partner, intent):
+        if intent.id == first.id:
+            gateway.clock.advance(service.LEASE_MS)  # and it takes long to find out
+            raise KeyError("arranged")
+        return reading(core, partner, intent)
+
+    monkeypatch.setattr(grants, "open_proof", unreadable)
+    leases = []
+    take = store.take
+
+    async def kept(tx, intent, lease_until):
+        leases.append(lease_until - gateway.clock.now_ms())
+        return await take(tx, intent, lease_until)
+
+    monkeypatch.setattr(store, "take", kept)
+    assert await service.resume(gateway.core) == 2
+    totals = [(await client.get(f"{each}/exchanges")).json()["total"] for each in customers]
+    assert sorted(totals) == [0, 1]
+    assert min(leases) > service.LEASE_MS - SECOND_MS
 
 
 async def test_two_that_resume_do_not_both_act(gateway, client, monkeypatch):
