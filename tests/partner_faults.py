@@ -337,7 +337,7 @@ _KEPT = Statement(
     )
 )
 
-UNEXPECTED = ("unexpected", "store failed", "reconcile failed")
+UNEXPECTED = ("unexpected", "store failed", "reconcile failed", "resume failed")
 
 
 @contextlib.contextmanager
