@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,10 @@ from tallystick.partners.http import PartnerHttp
 T = TypeVar("T")
 
 ENTRY_POINTS = "tallystick.partners"
+
+# A grant's `external_id` is stored and looked for. No partner's id comes near this; NUL and what no
+# index holds would fail only when the grant is written down, and with it the whole exchange.
+_EXTERNAL_ID = re.compile(r"[ -~]{1,255}")
 
 _log = structlog.get_logger("tallystick.partners")
 
@@ -86,7 +91,13 @@ class GuardedPartner:
         return await self._guard("list_connections", self._connector.list_connections(person))
 
     async def redeem(self, proof: Proof) -> Grant:
-        return await self._guard("redeem", self._connector.redeem(proof))
+        return await self._guard("redeem", self._redeem(proof))
+
+    async def _redeem(self, proof: Proof) -> Grant:
+        grant: Grant = await self._connector.redeem(proof)
+        if not _EXTERNAL_ID.fullmatch(grant.external_id):
+            raise ValueError("external_id")
+        return grant
 
     async def list_accounts(self, grant: Grant) -> Sequence[Account]:
         return await self._guard("list_accounts", self._connector.list_accounts(grant))

@@ -38,13 +38,14 @@ from tallystick.errors import (
 from tallystick.partners.contract import Grant, Partner, Proof, Redeems
 from tallystick.partners.errors import (
     PartnerError,
+    PartnerRefused,
     PartnerUnavailable,
     ProofExpired,
     ProofRejected,
 )
 from tallystick.partners.explain import explained
 from tallystick.store import audit, idempotency
-from tallystick.store.db import Transaction
+from tallystick.store.db import StoreFailed, Transaction
 from tallystick.store.idempotency import Claim, Outcome
 
 ABSENT = "The requested resource was not found. Check Exchange ID."
@@ -213,16 +214,27 @@ async def _record(
 async def resume(core: Core) -> int:
     """Finish every intent whose lease is over; how many were taken up.
 
-    Any number of processes may do this at once: an intent is taken by raising its `tried`.
+    Any number of processes may do this at once: an intent is taken by raising its `tried`. One
+    that cannot be resumed, say because its partner is no longer there, does not stop the others.
     """
-    now_ms = core.clock.now_ms()
     taken = 0
-    for intent in await store.list_open(core.db, now_ms, RESUME_MAX):
-        lease_until = now_ms + LEASE_MS
+    for intent in await store.list_open(core.db, core.clock.now_ms(), RESUME_MAX):
+        # From now on, not from the start: each of those before it may have taken its time.
+        lease_until = core.clock.now_ms() + LEASE_MS
         ours = msgspec.structs.replace(intent, tried=intent.tried + 1)
         if await core.db.transact(lambda tx, i=intent, u=lease_until: store.take(tx, i, u)):  # type: ignore[misc]
             taken += 1
-            await _resume(core, ours)
+            try:
+                await _resume(core, ours)
+            except StoreFailed:
+                raise
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is this intent's
+                _log.error(
+                    "resume failed",
+                    exchange=intent.id,
+                    partner=intent.partner_key,
+                    error=type(error).__name__,
+                )
     return taken
 
 
@@ -236,8 +248,10 @@ async def _resume(core: Core, intent: IntentRow) -> None:
         return
     try:
         grant = await _redeem(core, intent, partner, grants.open_proof(core, partner, intent))
-    except PartnerUnavailable:
-        return  # the lease runs out again
+    except (PartnerUnavailable, PartnerRefused):
+        # Neither says what became of the first call: keys that stopped working since then do not
+        # take back a grant that it was given. The lease runs out again.
+        return
     except PartnerError as error:
         orphan = isinstance(error, ProofRejected)
         state = "orphan" if orphan else "failed"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tallystick.api.exchanges import service, store
+from tallystick.api.exchanges import grants, service, store
 from tallystick.clock import SECOND_MS
-from tallystick.partners.errors import PartnerUnavailable
+from tallystick.partners.contract import Grant
+from tallystick.partners.errors import PartnerRefused, PartnerUnavailable
 from tallystick.partners.registry import GuardedPartner
+from tallystick.secret import Secret
 from tallystick.store.db import Statement
 
 pytestmark = pytest.mark.anyio
@@ -167,6 +169,89 @@ async def test_a_grant_whose_answer_was_lost_is_an_orphan(gateway, client, monke
     assert (orphan.partner_key, orphan.failure) == ("plaid", "INVALID_PUBLIC_TOKEN")
     assert orphan.proof_sealed is None
     assert (await client.get(f"{customer}/exchanges")).json()["total"] == 0
+
+
+async def test_a_refusal_while_resuming_does_not_lose_the_grant(gateway, client, monkeypatch):
+    """The answer is lost after the partner acted, and when it is asked again our keys are bad."""
+    customer = await client.customer()
+    proof = await client.plaid_proof(customer)
+    redeem = GuardedPartner.redeem
+
+    async def lost(self, wanted):
+        await redeem(self, wanted)
+        raise PartnerUnavailable("TIMED_OUT")
+
+    async def refused(_self, _wanted):
+        raise PartnerRefused("INVALID_API_KEYS")
+
+    monkeypatch.setattr(GuardedPartner, "redeem", lost)
+    assert (await client.post(f"{customer}/exchanges", json=proof)).status_code == 500
+    for answers in (refused, redeem):
+        monkeypatch.setattr(GuardedPartner, "redeem", answers)
+        gateway.clock.advance(service.LEASE_MS + SECOND_MS)
+        await service.resume(gateway.core)
+    (orphan,) = await service.list_orphans(gateway.core)
+    assert (orphan.partner_key, orphan.failure) == ("plaid", "INVALID_PUBLIC_TOKEN")
+
+
+@pytest.mark.parametrize(
+    "item_id", ["", "\0", "é", "x" * 256], ids=["empty", "NUL", "not ASCII", "long"]
+)
+async def test_a_grant_with_a_name_that_cannot_be_kept_is_no_answer(
+    gateway, client, monkeypatch, item_id
+):
+    customer = await client.customer()
+    proof = await client.plaid_proof(customer)
+    connector = gateway.core.partners.by_key("plaid")._connector
+
+    async def lies(_proof):
+        return Grant(Secret("token"), item_id)
+
+    with monkeypatch.context() as lying:
+        lying.setattr(connector, "redeem", lies)
+        answer = await client.post(f"{customer}/exchanges", json=proof)
+    assert (answer.status_code, answer.json()["code"]) == (500, "RequestTimeout")
+    gateway.clock.advance(service.LEASE_MS + SECOND_MS)
+    assert await service.resume(gateway.core) == 1
+    assert (await client.get(f"{customer}/exchanges")).json()["total"] == 1
+
+
+async def test_an_intent_that_cannot_be_resumed_stops_no_other(gateway, client, monkeypatch):
+    redeem = GuardedPartner.redeem
+
+    async def silent(_self, _proof):
+        raise PartnerUnavailable("TIMED_OUT")
+
+    monkeypatch.setattr(GuardedPartner, "redeem", silent)
+    customers = [await client.customer(), await client.customer()]
+    for customer in customers:
+        proof = await client.plaid_proof(customer)
+        assert (await client.post(f"{customer}/exchanges", json=proof)).status_code == 500
+    monkeypatch.setattr(GuardedPartner, "redeem", redeem)
+    gateway.clock.advance(service.LEASE_MS + SECOND_MS)
+    now_ms = gateway.clock.now_ms()
+    first, _ = await store.list_open(gateway.core.db, now_ms, 10)
+    reading = grants.open_proof
+
+    def unreadable(core, partner, intent):
+        if intent.id == first.id:
+            gateway.clock.advance(service.LEASE_MS)  # and it takes long to find out
+            raise KeyError("arranged")
+        return reading(core, partner, intent)
+
+    monkeypatch.setattr(grants, "open_proof", unreadable)
+    leases = []
+    take = store.take
+
+    async def kept(tx, intent, lease_until):
+        leases.append(lease_until - gateway.clock.now_ms())
+        return await take(tx, intent, lease_until)
+
+    monkeypatch.setattr(store, "take", kept)
+    assert await service.resume(gateway.core) == 2
+    totals = [(await client.get(f"{each}/exchanges")).json()["total"] for each in customers]
+    assert sorted(totals) == [0, 1]
+    assert min(leases) > service.LEASE_MS - SECOND_MS
 
 
 async def test_two_that_resume_do_not_both_act(gateway, client, monkeypatch):
