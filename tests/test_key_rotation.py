@@ -11,6 +11,7 @@ import pytest
 from tallystick.api.reseal import SEALED
 from tallystick.errors import ConfigurationError
 from tallystick.server import operate
+from tallystick.server.process import opened
 from tallystick.store.db import Statement
 
 from .gateway import in_process
@@ -144,3 +145,13 @@ async def test_no_secret_in_what_is_logged(gateway, capfd):
         "1111222233330000", "access-sandbox-", "pass_good",
     ):  # fmt: skip
         assert canary not in said
+
+
+async def test_a_process_that_serves_learns_the_keys_that_another_has_made(tmp_path, database_url):
+    async with in_process(tmp_path, database_url) as serving:
+        client = await serving.application()
+        session = await client.session(await client.customer(), "Plaid")
+        async with opened(serving.settings, clock=serving.clock) as core:
+            await operate.rotate_keys(core)
+        await serving.core.vault.learn(serving.core.db)
+        assert (await client.get(session)).status_code == 200

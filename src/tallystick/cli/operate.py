@@ -11,6 +11,9 @@ from tallystick.server.process import opened
 
 Json = dict[str, Any]
 
+# A process that serves looks for new keys every two seconds (`server/reconcile.py`).
+LEARNING_S = 5.0
+
 
 async def create_application(
     name: str, client_id: str | None, withheld: Sequence[str], redirect_urls: Sequence[str]
@@ -40,7 +43,7 @@ async def list_applications() -> list[Json]:
 
 async def rotate_keys() -> list[Json]:
     async with opened(_settings()) as core:
-        return list(await operate.rotate_keys(core))
+        return list(await operate.rotate_keys(core, learning_s=LEARNING_S))
 
 
 async def rewrap_keys() -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
@@ -206,10 +207,15 @@ def _iso(at_ms: int | None) -> str | None:
     return None if at_ms is None else to_iso(at_ms)
 
 
-async def rotate_keys(core: Core) -> Sequence[dict[str, Any]]:
-    """A new data key for every application, and every box sealed anew; how many per table."""
+async def rotate_keys(core: Core, *, learning_s: float = 0.0) -> Sequence[dict[str, Any]]:
+    """A new data key for every application, and every box sealed anew; how many per table.
+
+    Between the two, `learning_s` seconds for the processes that serve to learn the new keys: until
+    then they could not open what is sealed with them.
+    """
     for application in await applications.list_all(core):
         await core.vault.rotate(core.db, application.id)
+    await asyncio.sleep(learning_s)
     return await reseal_all(core)
 
 

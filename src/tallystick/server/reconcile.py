@@ -21,6 +21,7 @@ async def keep_reconciling(core: Core) -> None:
     """Look for what is due every EVERY_S seconds, from the first moment on."""
     while True:
         try:
+            await core.vault.learn(core.db)
             taken = await exchanges.resume(core)
             if taken:
                 _log.info("reconciled", count=taken)

@@ -84,6 +84,10 @@ _OF = Statement(
     "SELECT number, app_id, purpose, wrapped, wrapped_by, retired FROM data_key"
     " WHERE app_id = :app_id"
 )
+_NEWER = Statement(
+    "SELECT number, app_id, purpose, wrapped, wrapped_by, retired FROM data_key"
+    " WHERE number > :number ORDER BY number"
+)
 _ADD = Statement(
     "INSERT INTO data_key (app_id, purpose, wrapped, wrapped_by, retired, created_at)"
     " VALUES (:app_id, :purpose, :wrapped, :wrapped_by, :retired, :created_at)"
@@ -130,6 +134,11 @@ class Vault:
         """Read the keys of an application that another process made."""
         if (app_id, SEAL) not in self._in_use:
             await self._read(reads, app_id)
+
+    async def learn(self, reads: Reads) -> None:
+        """Read the data keys that another process has made since we last looked."""
+        for row in await reads.all(_NEWER, number=max(self._by_number, default=0)):
+            self._learn(row)
 
     async def rotate(self, db: Database, app_id: str) -> None:
         """Retire the application's data key and make a new one; old boxes still open."""
