@@ -111,7 +111,9 @@ def capabilities() -> str:
             methods = [name for name in vars(capability) if not name.startswith("_")]
             cells.append("yes" if all(hasattr(connector, name) for name in methods) else "no")
         rows.append(f"| {words} | {' | '.join(cells)} |")
-    proofs = " | ".join(", ".join(f"`{kind.member}`" for kind in each.proofs) for each in manifests)
+    proofs = " | ".join(
+        ", ".join(f"`{kind.member}`" for kind in each.proofs if kind.posted) for each in manifests
+    )
     pages = "\n".join(f"- [{each.name}]({each.key}.md)" for each in manifests)
     return "\n".join(
         [

@@ -42,6 +42,18 @@ from tallystick.partners.http import PartnerHttp
 
 T = TypeVar("T")
 
+# What code that reads an answer raises when the answer is not what the partner documents.
+_UNREADABLE = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    msgspec.MsgspecError,
+    httpx2.InvalidURL,
+)
+
 ENTRY_POINTS = "tallystick.partners"
 
 # A grant's `external_id` is stored and looked for. No partner's id comes near this; NUL and what no
@@ -138,7 +150,7 @@ class GuardedPartner:
         except PartnerError as error:
             self._note(operation, f"{type(error).__name__} {error}", started)
             raise
-        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        except _UNREADABLE as error:
             # An answer that is JSON but not what the partner documents. The cause is dropped on
             # purpose: its message may quote the answer, and the answer may hold a token.
             self._note(operation, f"unreadable answer ({type(error).__name__})", started)

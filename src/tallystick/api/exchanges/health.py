@@ -7,6 +7,7 @@
      │                                 ▼
      └────── the partner answers ── deactivated
    active, deactivated ── the consent is gone at the partner ──► removed, its grant destroyed
+                          (a signed notice, or the same answer twice, ten minutes apart)
 
 Dwolla documents the three states and the topic; when one becomes another is our reading. What
 changes a state is only ever what the partner answers under the grant, or a notice it signed.
@@ -56,6 +57,8 @@ LEAD_MS = 7 * DAY_MS
 # A working exchange is looked at once a day, so many in a turn: partners count calls.
 CHECK_EVERY_MS = DAY_MS
 CHECKS_AT_ONCE = 10
+# How long after the first word that a consent is gone the second must come to be believed.
+CONFIRM_MS = 10 * MINUTE_MS
 ROWS_AT_ONCE = 100
 # The partner's word for it, when it was the sandbox's control that said so.
 SIMULATED = "SIMULATED"
@@ -111,7 +114,7 @@ def seen_well(row: ExchangeRow, now_ms: int) -> ExchangeRow:
 def failed(row: ExchangeRow, error: PartnerError, now_ms: int) -> ExchangeRow:
     """The partner did not answer as hoped; only what it says of the consent changes the state."""
     if isinstance(error, GrantRevoked):
-        return removed(row, error.code, now_ms)
+        return gone(row, error.code, now_ms)
     if isinstance(error, ConsentLost | ProofRejected):
         return wanting(row, error.code, now_ms + GRACE_MS, now_ms)
     if isinstance(error, NotOffered) or row.cause == "person":
@@ -135,6 +138,19 @@ def overdue(row: ExchangeRow, now_ms: int) -> ExchangeRow:
     return msgspec.structs.replace(row, status="deactivated", deadline_at=None)
 
 
+def gone(row: ExchangeRow, code: str, now_ms: int) -> ExchangeRow:
+    """An answer says that the consent is no more. Once is not enough to destroy a grant.
+
+    A proxy's stray 404 reads like the partner's, so the same must be heard again CONFIRM_MS later;
+    until then nothing is lost, and the next look is brought forward. A signed notice needs none.
+    """
+    again = row.cause == "person" and row.cause_code == code and row.cause_at is not None
+    if again and now_ms - (row.cause_at or now_ms) >= CONFIRM_MS:
+        return removed(row, code, now_ms)
+    marked = row if again else _because(row, "person", code, now_ms)
+    return msgspec.structs.replace(marked, checked_at=now_ms - CHECK_EVERY_MS + CONFIRM_MS)
+
+
 def removed(row: ExchangeRow, code: str, now_ms: int) -> ExchangeRow:
     """Nothing can be done with the grant any more, so nobody needs to keep it."""
     return msgspec.structs.replace(
@@ -143,7 +159,7 @@ def removed(row: ExchangeRow, code: str, now_ms: int) -> ExchangeRow:
 
 
 def _because(row: ExchangeRow, cause: Cause, code: str, now_ms: int) -> ExchangeRow:
-    since = row.cause_at if row.cause == cause else now_ms
+    since = row.cause_at if (row.cause, row.cause_code) == (cause, code) else now_ms
     return msgspec.structs.replace(row, cause=cause, cause_code=code, cause_at=since)
 
 

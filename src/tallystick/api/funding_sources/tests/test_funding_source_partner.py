@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from tests.requirements import spec
 
+from tallystick.api.exchanges.health import CONFIRM_MS
 from tallystick.api.funding_sources import routes
 from tallystick.clock import to_iso
 from tallystick.partners.contract import Balance, DescribesAccounts, ReadsBalances
@@ -119,13 +120,12 @@ async def test_what_a_partners_refusal_becomes_and_that_the_key_is_free_again(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert message in (None, answer.json()["message"])
     assert (await client.get(f"{customer}/funding-sources")).json()["total"] == 0
-    asks = isinstance(failure, ConsentLost | ProofRejected)
+    asks = isinstance(failure, ConsentLost | ProofRejected | GrantRevoked)
     lost = ["customer_exchange_reauth_required"] if asks else []
     assert await topics(client) == ["customer_created", *lost]
     stage.partner.failure = None
     again = await client.post(f"{customer}/funding-sources", **post)
-    # Whoever said that the consent is gone is believed: no later word brings it back.
-    assert again.status_code == (400 if isinstance(failure, GrantRevoked) else 201)
+    assert again.status_code == 201  # not even a consent that is gone is believed at once
 
 
 @pytest.mark.parametrize("status", ["deactivated", "removed"])
@@ -298,11 +298,13 @@ async def test_a_consent_that_is_gone_removes_the_exchange(stage, linked):
     client, _, customer, exchange = linked
     source = await client.create(f"{customer}/funding-sources", body_of(exchange))
     stage.partner.failure = GrantRevoked("GONE")
-    for _ in range(2):
+    for status in ("active", "active", "removed", "removed"):
         answer = await client.get(f"{source}/balance")
         assert said(answer)[:2] == (400, "InvalidExchange")
-    assert (await client.get(exchange)).json()["status"] == "removed"
-    assert len(stage.partner.calls) == 2  # the second time nobody is asked
+        assert (await client.get(exchange)).json()["status"] == status
+        if len(stage.partner.calls) == 3:
+            stage.clock.advance(CONFIRM_MS)
+    assert len(stage.partner.calls) == 4  # the last time nobody is asked
 
 
 async def test_a_deactivated_exchange_is_asked_and_may_work_again(stage, linked):
