@@ -13,6 +13,7 @@ from tallystick.clock import VirtualClock
 from tallystick.core import Core
 from tallystick.errors import ConfigurationError
 from tallystick.ids import VirtualEntropy
+from tallystick.partners.http import network
 from tallystick.sandbox import control, host
 from tallystick.sandbox.around import Around, Gate, GatewaySide
 from tallystick.sandbox.faults import Faults
@@ -24,9 +25,6 @@ from tallystick.server import operate
 from tallystick.server.app import App
 from tallystick.server.config import Settings
 from tallystick.server.process import Process, Transport
-
-# As many as a connector opens by itself.
-_LIMITS = httpx2.Limits(max_connections=50)
 
 
 class Additions:
@@ -46,8 +44,8 @@ class Additions:
 
     def transport(self, key: str) -> httpx2.AsyncBaseTransport:
         """The connectors' way to a partner, on which calls may go wrong."""
-        network = self._network(key) or httpx2.AsyncHTTPTransport(trust_env=False, limits=_LIMITS)
-        return FaultyTransport(key, f"{host.PREFIX}/{key}", network, self._faults)
+        way = self._network(key) or network()
+        return FaultyTransport(key, f"{host.PREFIX}/{key}", way, self._faults)
 
     def around(self, core: Core, app: App) -> App:
         """The gateway behind faults, and a record of its calls."""

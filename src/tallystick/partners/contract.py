@@ -303,6 +303,7 @@ class Manifest:
       connector is made as `Connector(settings, http, clock)`.
     - `settings`: the type of its settings; `live_hosts`: the partner's own base URLs.
     - `proofs`: the kinds of proof it accepts.
+    - `deadline_s`: how long a call of ours may take, all its requests together, in seconds.
     - `opt_in`: listed only with the setting `compat.{key}` (decisions 17).
     """
 
@@ -316,6 +317,7 @@ class Manifest:
     connector: str
     simulator: str | None
     opt_in: bool = False
+    deadline_s: float = 20.0
 
 
 class Partner(Protocol):

@@ -22,6 +22,7 @@ DEADLINE_S = 20.0
 CONNECT_S = 5.0
 ANSWER_BYTES_MAX = 1024 * 1024
 CONNECTIONS_MAX = 50
+CONNECT_AGAIN = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,12 @@ class Answer:
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
+
+
+def network() -> httpx2.AsyncBaseTransport:
+    """The way to a partner. Where no connection came about, one more is tried: nothing was sent."""
+    limits = httpx2.Limits(max_connections=CONNECTIONS_MAX)
+    return httpx2.AsyncHTTPTransport(trust_env=False, limits=limits, retries=CONNECT_AGAIN)
 
 
 class PartnerHttp:
@@ -56,11 +63,10 @@ class PartnerHttp:
         self._deadline_s = deadline_s
         self._client = httpx2.AsyncClient(
             base_url=base_url,
-            transport=transport,
+            transport=transport or network(),
             follow_redirects=False,
             trust_env=False,
             timeout=httpx2.Timeout(deadline_s, connect=CONNECT_S),
-            limits=httpx2.Limits(max_connections=CONNECTIONS_MAX),
             # Compressed answers could grow without bound behind the size cap.
             headers={"Accept-Encoding": "identity", "User-Agent": "tallystick"},
         )
@@ -79,7 +85,10 @@ class PartnerHttp:
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
     ) -> Answer:
-        """One request, one answer of any status. Never repeated: only the caller knows if it may.
+        """One request, one answer of any status.
+
+        Only what certainly did not arrive, for want of a connection, is sent once more: whether
+        anything else may be repeated, only the caller knows.
 
         Raises PartnerUnavailable when there is no usable answer: `acted=False` when the request
         cannot have arrived (no connection), None when nobody knows.

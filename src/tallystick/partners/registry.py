@@ -7,11 +7,12 @@ itself: what is there is listed.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import pkgutil
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ import structlog
 
 import tallystick.partners as package
 from tallystick.clock import Clock
+from tallystick.partners.breaker import Breaker
 from tallystick.partners.contract import (
     CAPABILITIES,
     Account,
@@ -86,6 +88,7 @@ class GuardedPartner:
     def __init__(self, manifest: Manifest, connector: Any) -> None:
         self.manifest = manifest
         self._connector = connector
+        self._breaker = Breaker()
         self._capabilities = frozenset(
             each for each in CAPABILITIES.values() if isinstance(connector, each)
         )
@@ -138,9 +141,21 @@ class GuardedPartner:
             returned: Returned = self._connector.read_return(query)
             return returned
 
-    async def _guard(self, operation: str, call: Awaitable[T]) -> T:
+    async def _guard(self, operation: str, call: Coroutine[Any, Any, T]) -> T:
+        """One call, however many requests it makes: one deadline, and none while it is useless."""
+        try:
+            self._breaker.require_closed()
+        except PartnerUnavailable:
+            call.close()
+            raise
         with self._guarded(operation):
-            return await call
+            try:
+                async with asyncio.timeout(self.manifest.deadline_s):
+                    answer = await call
+            except TimeoutError:
+                raise PartnerUnavailable("TIMED_OUT") from None
+        self._breaker.answered()
+        return answer
 
     @contextmanager
     def _guarded(self, operation: str) -> Iterator[None]:
@@ -148,13 +163,16 @@ class GuardedPartner:
         try:
             yield
         except PartnerError as error:
+            self._breaker.heard(error)
             self._note(operation, f"{type(error).__name__} {error}", started)
             raise
         except _UNREADABLE as error:
             # An answer that is JSON but not what the partner documents. The cause is dropped on
             # purpose: its message may quote the answer, and the answer may hold a token.
             self._note(operation, f"unreadable answer ({type(error).__name__})", started)
-            raise PartnerUnavailable("UNREADABLE_ANSWER") from None
+            failure = PartnerUnavailable("UNREADABLE_ANSWER")
+            self._breaker.heard(failure)
+            raise failure from None
 
     def _note(self, operation: str, outcome: str, started: float) -> None:
         _log.warning(

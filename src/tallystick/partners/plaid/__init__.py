@@ -19,4 +19,6 @@ PARTNER = Manifest(
     proofs=(PlaidPublicToken, PlaidProcessorToken),
     connector="tallystick.partners.plaid.connector:Connector",
     simulator="tallystick.partners.plaid.simulator.app:create",
+    # A balance in real time may take this long (Plaid, /accounts/balance/get).
+    deadline_s=25.0,
 )
