@@ -6,19 +6,21 @@ their registry; the integrator's server is the test, speaking the API.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from .gateway import Served, served
 from .requirements import CHROMIUM_ARGS, NODE_MODULES, ROOT, chromium, node
@@ -179,17 +181,35 @@ class Integrator:
         return wide > shown
 
 
-@pytest.fixture(params=[1280, 360])
-def width(request: pytest.FixtureRequest) -> int:
+class Screen(NamedTuple):
+    """How wide it is, and how many seconds every script takes to come."""
+
+    width: int = 1280
+    script_s: float = 0
+
+
+@pytest.fixture(params=[Screen(1280), Screen(360), Screen(360, 0.6)], ids=str)
+def screen(request: pytest.FixtureRequest) -> Screen:
     return request.param
+
+
+def _late(script_s: float) -> Any:
+    def serve(route: Route) -> None:
+        time.sleep(script_s)
+        route.continue_()
+
+    return serve
 
 
 @pytest.fixture
 def integrator(
     request: pytest.FixtureRequest, gateway: Served, shop: str, browser: Browser
 ) -> Iterator[Integrator]:
-    wide = request.getfixturevalue("width") if "width" in request.fixturenames else 1280
-    context = browser.new_context(viewport={"width": wide, "height": 780})
+    asked = "screen" in request.fixturenames
+    screen: Screen = request.getfixturevalue("screen") if asked else Screen()
+    context = browser.new_context(viewport={"width": screen.width, "height": 780})
+    if screen.script_s:
+        context.route(re.compile(r"\.js(\?|$)"), _late(screen.script_s))
     context.set_default_timeout(30_000)
     page = context.new_page()
     wrong: list[str] = []
@@ -204,7 +224,7 @@ def integrator(
 # ── Plaid, through react-plaid-link ───────────────────────────────────────────────────────────
 
 
-def test_plaid_links_an_account(integrator, width):
+def test_plaid_links_an_account(integrator, screen):
     integrator.open_plaid()
     integrator.click("continue", "institution-ins_109508")
     integrator.log_in("user_good", "pass_good")
@@ -250,7 +270,7 @@ def test_plaid_trouble_at_the_institution(integrator, password, code):
 # ── MX, through the web widget SDK ────────────────────────────────────────────────────────────
 
 
-def test_mx_links_an_account(integrator, width):
+def test_mx_links_an_account(integrator, screen):
     integrator.open_mx()
     integrator.click("institution-mxbank")
     integrator.log_in("mxuser", "any")
