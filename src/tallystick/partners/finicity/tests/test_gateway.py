@@ -6,6 +6,7 @@ The shop has its contract with Finicity; the gateway only sees the receipt, post
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +14,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, Route, async_playwright
 from tests.gateway import BASE, Api, InProcess, Served
 
 from tallystick.clock import DAY_MS, from_iso
@@ -181,12 +182,19 @@ def shop_page() -> Iterator[str]:
         thread.join()
 
 
+async def _late(route: Route) -> None:
+    """A phone on a bad line."""
+    await asyncio.sleep(0.6)
+    await route.continue_()
+
+
 async def connect(shop: Integrator, address: str, link: str) -> None:
     """An unmodified page: it loads Finicity's script and launches Connect with the link."""
     script = (await shop.client.get("/assets/sdk/finicity-connect.min.js")).content
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        page = await browser.new_page()
+        page = await browser.new_page(viewport={"width": 360, "height": 780})
+        await page.route(re.compile(r"\.js(\?|$)"), _late)
         await page.route(SCRIPT, lambda route: route.fulfill(
             body=script, content_type="text/javascript"
         ))  # fmt: skip

@@ -7,14 +7,16 @@ and base64 of the last two as `token` (contract 7.6).
 from __future__ import annotations
 
 import base64
+import re
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Route, sync_playwright
 from tests.gateway import Api, InProcess, Served
 from tests.requirements import CHROMIUM_ARGS, chromium
 
@@ -134,12 +136,19 @@ def page(request: pytest.FixtureRequest) -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
         page = browser.new_page(viewport={"width": request.param, "height": 800})
         page.set_default_timeout(30_000)
+        if request.param == 360:
+            page.route(re.compile(r"\.js(\?|$)"), _late)  # a phone on a bad line
         wrong: list[str] = []
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda m: wrong.append(m.text) if "Security Policy" in m.text else None)
         yield page
         browser.close()
         assert wrong == []
+
+
+def _late(route: Route) -> None:
+    time.sleep(0.6)
+    route.continue_()
 
 
 class ShopPage(BaseHTTPRequestHandler):
