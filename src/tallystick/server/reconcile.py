@@ -9,6 +9,7 @@ import asyncio
 import structlog
 
 from tallystick.api.exchanges import service as exchanges
+from tallystick.api.funding_sources import service as funding_sources
 from tallystick.core import Core
 from tallystick.store.db import StoreFailed
 
@@ -26,6 +27,7 @@ async def keep_reconciling(core: Core) -> None:
             if taken:
                 _log.info("reconciled", count=taken)
             await exchanges.sweep(core)
+            await funding_sources.forget(core)
         except StoreFailed as error:
             _log.warning("reconcile failed", error=str(error))
         except Exception as error:  # noqa: BLE001  # one bad intent must not stop the others for ever

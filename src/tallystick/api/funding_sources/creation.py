@@ -92,7 +92,9 @@ def from_numbers(core: Core, principal: Principal, command: Create) -> FundingSo
     posted = msgspec.convert(body, FromNumbers)
     own = Numbers(posted.routing_number, numbers.canonical(posted.account_number))
     row = _row(core, principal, command, own, posted.name, posted.bank_account_type)
-    return msgspec.structs.replace(row, status="unverified", bank_name=SANDBOX_BANK)
+    return msgspec.structs.replace(
+        row, status="unverified", bank_name=None if core.live else SANDBOX_BANK
+    )
 
 
 async def from_exchange(core: Core, principal: Principal, command: Create) -> FundingSourceRow:

@@ -153,6 +153,14 @@ async def _duplicate(
     )
 
 
+async def forget(core: Core) -> int:
+    """Destroy the numbers of sources that can no longer come back; how many there were."""
+    before = core.clock.now_ms() - REVIVAL_MS
+    if not await store.any_to_forget(core.db, before):
+        return 0
+    return await core.db.transact(lambda tx: store.forget(tx, before))
+
+
 async def find(core: Core, app_id: str, source_id: str) -> FundingSourceRow:
     """Raises NotFound, for another application's funding source as well."""
     row = await store.find(core.db, app_id, source_id)

@@ -54,13 +54,21 @@ _UPDATE = Statement(
     " fingerprint = :fingerprint, numbers_sealed = :numbers_sealed, removed = :removed,"
     " removed_at = :removed_at WHERE app_id = :app_id AND id = :id"
 )
+_TO_FORGET = (
+    " WHERE removed AND (numbers_sealed IS NOT NULL OR card_sealed IS NOT NULL)"
+    " AND removed_at <= :before"
+)
+_FORGET = Statement(
+    f"UPDATE funding_source SET numbers_sealed = NULL, card_sealed = NULL{_TO_FORGET}"
+)
+_ANY_TO_FORGET = Statement(f"SELECT 1 FROM funding_source{_TO_FORGET} LIMIT 1")
 
 
 class FundingSourceRow(msgspec.Struct, frozen=True):
     """`owner_id` is the customer, or the account itself when `customer_id` is None.
 
     `numbers_sealed` stays for `service.REVIVAL_MS` after `removed_at`, because until then the
-    account may come back; after that nothing needs it.
+    account may come back; after that nothing needs it, and `service.forget` destroys it.
     """
 
     id: str
@@ -111,6 +119,15 @@ async def find_live_exchange(
 ) -> FundingSourceRow | None:
     row = await reads.one(_LIVE_EXCHANGE, app_id=app_id, exchange_id=exchange_id)
     return FundingSourceRow(*row) if row else None
+
+
+async def any_to_forget(reads: Reads, before: int) -> bool:
+    return await reads.one(_ANY_TO_FORGET, before=before) is not None
+
+
+async def forget(tx: Transaction, before: int) -> int:
+    """Destroy what is sealed of sources that were removed by `before`; how many there were."""
+    return await tx.run(_FORGET, before=before)
 
 
 async def count_live_cards(reads: Reads, app_id: str, owner_id: str) -> int:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from hypothesis import given, strategies as st
 
+from tallystick.api.funding_sources import service
 from tallystick.api.funding_sources.numbers import canonical, is_routing
 from tallystick.api.funding_sources.wire import Amount
 from tallystick.clock import HOUR_MS
@@ -151,6 +152,17 @@ async def test_correcting_to_numbers_that_are_taken(client, customer):
     answer = await client.post(other, json={"accountNumber": NUMBERS["accountNumber"]})
     assert (answer.status_code, answer.json()["code"]) == (400, "DuplicateResource")
     assert answer.json()["_links"]["about"]["href"] == first
+
+
+async def test_numbers_of_what_was_removed_are_destroyed_after_48_hours(gateway, client, customer):
+    source = await client.create(f"{customer}/funding-sources", NUMBERS)
+    kept = await client.create(f"{customer}/funding-sources", {**NUMBERS, "accountNumber": "98765"})
+    await client.post(source, json={"removed": True})
+    left = Statement("SELECT id FROM funding_source WHERE numbers_sealed IS NOT NULL")
+    for hours, forgotten in ((47, 0), (1, 1), (99, 0)):
+        gateway.clock.advance(hours * HOUR_MS)
+        assert await service.forget(gateway.core) == forgotten
+    assert [row[0] for row in await gateway.core.db.all(left)] == [kept.rpartition("/")[2]]
 
 
 async def test_an_unverified_bank_comes_back_under_its_id_for_48_hours(gateway, client, customer):

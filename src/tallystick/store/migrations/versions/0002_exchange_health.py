@@ -47,3 +47,11 @@ def upgrade() -> None:
     # A debit card: who it is of and where its bills go are sealed, its number is nowhere.
     op.add_column("funding_source", sa.Column("card_sealed", sa.LargeBinary(), nullable=True))
     op.add_column("funding_source", sa.Column("bank_usage_type", sa.Text(), nullable=True))
+    kept = sa.text("removed AND (numbers_sealed IS NOT NULL OR card_sealed IS NOT NULL)")
+    op.create_index(
+        "funding_source_to_forget",
+        "funding_source",
+        ["removed_at"],
+        sqlite_where=kept,
+        postgresql_where=kept,
+    )
