@@ -41,12 +41,13 @@ class Control:
             told = answer.json()
         except ValueError:
             told = None
-        if not isinstance(told, dict):
-            raise ControlRefused(f"{self.url} is no tallystick gateway in sandbox mode", 404)
-        if not answer.is_success:
-            told_why = str(told.get("error") or f"{method} {path}: {answer.status_code}")
-            raise ControlRefused(told_why, answer.status_code)
-        return told
+        if answer.is_success and isinstance(told, dict):
+            return told
+        if isinstance(told, dict) and "error" in told:
+            raise ControlRefused(str(told["error"]), answer.status_code)
+        raise ControlRefused(
+            f"{self.url} is no tallystick gateway in sandbox mode", answer.status_code
+        )
 
 
 @dataclass(frozen=True)

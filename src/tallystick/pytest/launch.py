@@ -116,13 +116,16 @@ def given(url: str) -> Server:
         server = Server(server_url(None, url))
     except ConfigurationError as error:
         raise NotStarted(f"TALLYSTICK_URL: {error}") from None
-    deadline = time.monotonic() + READY_S
-    while (status := _readiness(server.url)) != 200:
-        if status not in (None, 503):
-            raise NotStarted(f"TALLYSTICK_URL: {server.url} is no tallystick gateway")
-        if time.monotonic() > deadline:
-            raise NotStarted(f"TALLYSTICK_URL: {server.url} was not ready within {READY_S:.0f} s")
-        time.sleep(LOOK_S)
+    with _asking() as http:
+        deadline = time.monotonic() + READY_S
+        while (status := _readiness(http, server.url)) != 200:
+            if status not in (None, 503):
+                raise NotStarted(f"TALLYSTICK_URL: {server.url} is no tallystick gateway")
+            if time.monotonic() > deadline:
+                raise NotStarted(
+                    f"TALLYSTICK_URL: {server.url} was not ready within {READY_S:.0f} s"
+                )
+            time.sleep(LOOK_S)
     return server
 
 
@@ -163,10 +166,11 @@ def _start(folder: Path, plan: Plan) -> tuple[subprocess.Popen[bytes], Server]:
 
 def _comes_up(process: subprocess.Popen[bytes], url: str) -> bool:
     deadline = time.monotonic() + READY_S
-    while process.poll() is None and time.monotonic() < deadline:
-        if _readiness(url) == 200:
-            return True
-        time.sleep(LOOK_S)
+    with _asking() as http:
+        while process.poll() is None and time.monotonic() < deadline:
+            if _readiness(http, url) == 200:
+                return True
+            time.sleep(LOOK_S)
     return False
 
 
@@ -183,16 +187,20 @@ def _why_not(said: str, code: int) -> str:
     )
 
 
-def _readiness(url: str) -> int | None:
-    """The status of the readiness check; None without an answer."""
+def _asking() -> httpx2.Client:
+    return httpx2.Client(trust_env=False, timeout=5)
+
+
+def _readiness(http: httpx2.Client, url: str) -> int | None:
+    """The status of the readiness check, 404 where there is none; None without an answer."""
     try:
-        answer = httpx2.get(f"{url}/_tallystick/health/ready", timeout=5, trust_env=False)
-    except httpx2.TransportError:
+        answer = http.get(f"{url}/_tallystick/health/ready")
+    except httpx2.HTTPError:
         return None
-    known = (
+    ours = (
         answer.headers.get("content-type") == "application/json" and b'"status"' in answer.content
     )
-    return answer.status_code if known else 404
+    return answer.status_code if ours else 404
 
 
 def _stop(process: subprocess.Popen[bytes]) -> int:
