@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypedDict, Unpack
+from urllib.parse import quote
 
 import httpx2
 
@@ -35,18 +36,33 @@ class Control:
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The JSON of the answer. Raises ControlRefused."""
-        address = f"{self.url}{CONTROL}/{path}"
-        answer = self._http.request(method, address, json=body, timeout=PATIENCE_S)
+        return self._ask(method, f"{CONTROL}/{path}", body)
+
+    def complete(self, partner: str, signs_in: Mapping[str, Any]) -> Any:
+        """Go through the page of a partner's simulator. Raises ControlRefused."""
+        path = f"/_partners/{quote(partner, safe='')}/_control/complete"
+        return self._ask("POST", path, signs_in)
+
+    def open(self, address: str) -> None:
+        """What the person's browser does when a partner's page sends it back to the gateway."""
+        if address.startswith(f"{self.url}/"):
+            self._http.get(address, timeout=PATIENCE_S)
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
+        answer = self._http.request(method, self.url + path, json=body, timeout=PATIENCE_S)
         try:
             told = answer.json()
         except ValueError:
             told = None
         if answer.is_success and isinstance(told, dict):
             return told
-        if isinstance(told, dict) and "error" in told:
-            raise ControlRefused(str(told["error"]), answer.status_code)
+        why = told.get("error") if isinstance(told, dict) else None
         raise ControlRefused(
-            f"{self.url} is no tallystick gateway in sandbox mode", answer.status_code
+            str(why)
+            if why
+            else f"{method} {self.url}{path} was answered with {answer.status_code}: "
+            "is this a tallystick gateway in sandbox mode?",
+            answer.status_code,
         )
 
 
