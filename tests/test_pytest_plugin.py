@@ -128,6 +128,8 @@ def test_eight_workers_share_one_server(inner):
     assert len({each["application"] for each in notes}) == 24
     assert len({each["worker"] for each in notes}) == 8
     assert ends(urls.pop())
+    assert list(inner.path.rglob("server.json"))
+    assert not list(inner.path.rglob("remove-to-stop"))
 
 
 def test_the_clock_has_a_server_of_its_own_under_xdist(inner):
@@ -183,20 +185,27 @@ def test_a_run_that_is_killed_leaves_no_server(inner, workers):
     assert ends(url, within_s=20)
 
 
-def test_a_server_that_runs_is_used(inner, tmp_path, monkeypatch):
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_server_that_runs_is_used(inner, tmp_path, monkeypatch, workers):
     inner.makepyfile(
         """
         import os
 
-        def test_there(tallystick_server, tallystick, tallystick_clock):
+        def test_there(tallystick_server, tallystick):
             assert tallystick_server.url == os.environ["TALLYSTICK_URL"] == tallystick.base_url
+            tallystick.root()
+
+        def test_its_clock(tallystick_server, tallystick, tallystick_clock):
+            assert tallystick_server.url == os.environ["TALLYSTICK_URL"]
+            others_are_there = "PYTEST_XDIST_WORKER" in os.environ
+            assert others_are_there == (tallystick.base_url != tallystick_server.url)
             tallystick_clock.freeze("2031-01-31T12:00:00Z")
             tallystick.root()
         """
     )
     with served(tmp_path / "data", f"sqlite:///{tmp_path}/tallystick.db") as running:
         monkeypatch.setenv("TALLYSTICK_URL", running.url)
-        run(inner, passed=1)
+        run(inner, "-n", workers, passed=2)
         assert not ends(running.url, within_s=0.1)
 
 
@@ -385,13 +394,16 @@ def test_the_server_s_packages_are_missing(inner, monkeypatch):
     [
         ("codes = nonsense", "*  | *nonsense*"),
         ("database_url = postgresql://x", "*not*database_url*"),
-        ("nonsense", "*tallystick_settings has 'nonsense': write name = value*"),
+        ("MODE = live", "*a line 'MODE'*"),
+        ("nonsense: s3cret", "*tallystick_settings has a line 'nonsense': write name = value*"),
     ],
 )
 def test_a_wrong_setting(inner, setting, said):
     inner.makepyfile(NEEDS_A_SERVER)
     inner.makeini(f"[pytest]\nfilterwarnings = error\ntallystick_settings =\n    {setting}\n")
-    run(inner, "-n", "2", passed=0, errors=2).stdout.fnmatch_lines([said])
+    result = run(inner, "-n", "2", passed=0, errors=2)
+    result.stdout.fnmatch_lines([said])
+    assert "s3cret" not in result.stdout.str()
 
 
 def test_a_setting_reaches_the_server(inner):

@@ -9,13 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
 
 import httpx2
 
@@ -52,7 +54,7 @@ class Plan:
     """How a gateway is started: whose life it shares, and what the project's settings are."""
 
     owner: int
-    settings: Sequence[str] = ()
+    settings: Sequence[str] = field(default=(), repr=False)
 
     def environ(self) -> Mapping[str, str]:
         """Ours without the TALLYSTICK_ variables, which may speak of another gateway, a live one.
@@ -62,10 +64,13 @@ class Plan:
         found = {name: v for name, v in os.environ.items() if not name.startswith("TALLYSTICK_")}
         for line in self.settings:
             name, equals, value = (part.strip() for part in line.partition("="))
-            if not equals or name in _OURS or not name.isidentifier():
+            if not equals or name.lower() in _OURS or not name.isidentifier():
+                # Only the first word: what follows may be a secret.
+                said = re.match(r"\w*", line.strip())
                 raise NotStarted(
-                    f"tallystick_settings has {line!r}: write name = value, with a setting of "
-                    f"docs/reference/settings.md that is not {', '.join(sorted(_OURS))}"
+                    f"tallystick_settings has a line {said and said[0]!r}: write name = value, "
+                    "with a setting of docs/reference/settings.md that is not "
+                    f"{', '.join(sorted(_OURS))}"
                 )
             found[f"TALLYSTICK_{name.upper()}"] = value
         return found
@@ -74,6 +79,7 @@ class Plan:
 @contextlib.contextmanager
 def own(folder: Path, plan: Plan) -> Iterator[Server]:
     """A gateway of this process alone, until the block ends. Raises NotStarted."""
+    _require_posix()
     process, server = _start(folder, plan)
     try:
         yield server
@@ -86,14 +92,15 @@ def shared(root: Path, plan: Plan) -> Server:
 
     A start that failed is not tried again by every worker. Raises NotStarted.
     """
-    import fcntl  # not on Windows, where the gateway does not run either
+    _require_posix()
+    import fcntl  # not on Windows
 
     root.mkdir(mode=0o700, exist_ok=True)
     state = root / "server.json"
     with (root / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not state.exists():
-            state.write_text(json.dumps(_outcome(root / "data", plan)))
+            state.write_text(json.dumps(_outcome(Path(mkdtemp(dir=root)), plan)))
     found = json.loads(state.read_text())
     if found["failed"]:
         raise NotStarted(found["failed"])
@@ -101,7 +108,6 @@ def shared(root: Path, plan: Plan) -> Server:
 
 
 def _outcome(folder: Path, plan: Plan) -> Mapping[str, str | None]:
-    folder.mkdir(mode=0o700)
     try:
         process, server = _start(folder, plan)
     except NotStarted as error:
@@ -129,15 +135,19 @@ def given(url: str) -> Server:
     return server
 
 
+def _require_posix() -> None:
+    if os.name != "posix":
+        raise NotStarted(f"the gateway does not run on Windows: use WSL, {ELSEWHERE}")
+
+
 # ── one process ───────────────────────────────────────────────────────────────────────────────
 
 
 def _start(folder: Path, plan: Plan) -> tuple[subprocess.Popen[bytes], Server]:
-    if sys.platform == "win32":
-        raise NotStarted(f"the gateway does not run on Windows: use WSL, {ELSEWHERE}")
     environ = plan.environ()
     lifeline = folder / "remove-to-stop"
     lifeline.touch()
+    said, code = "", 0
     for attempt in range(ATTEMPTS):
         port = _free_port()
         server = Server(f"http://127.0.0.1:{port}", lifeline)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
-from typing import Any
+from typing import Any, cast
 
 from tallystick import Client, WebhookSignatureError
 from tallystick.api.events.sdk import Event
@@ -91,16 +91,15 @@ class _Server(ThreadingTCPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
     def do_POST(self) -> None:
+        ours = cast("_Server", self.server)
         length = self.headers.get("Content-Length", "")
         status = 400
-        if self.path != self.server.path or self.server.webhooks is None:
+        if self.path != ours.path or ours.webhooks is None:
             status = 404
         elif length.isdecimal() and len(length) < 10 and int(length) <= BODY_BYTES_MAX:
             body = self.rfile.read(int(length))
-            status = self.server.webhooks.take(body, dict(self.headers.items()))
+            status = ours.webhooks.take(body, dict(self.headers.items()))
         self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()
