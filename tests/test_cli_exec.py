@@ -566,10 +566,14 @@ time.sleep(60)
         [*TALLYSTICK, "exec", "--url", url_of_any, "--", sys.executable, "-c", code],
         stdout=subprocess.PIPE, text=True, env=environment(), start_new_session=True,
     )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(sent)
-    process.communicate(timeout=30)
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(sent)
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 40
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.gateway import BASE, Api, InProcess, in_process
 
+from tallystick.api.exchanges.health import CONFIRM_MS
 from tallystick.partners.checkout.tests.checkout_world import (
     BRITISH_DEBIT,
     CREDIT,
@@ -115,16 +116,18 @@ async def test_what_is_no_payment_of_ours_is_no_exchange(api, token):
     assert token not in refused.text
 
 
-async def test_a_card_that_was_deleted_at_the_partner_removes_the_exchange(api):
+async def test_a_card_that_was_deleted_at_the_partner_removes_the_exchange(gateway, api):
     customer = await api.customer()
     token = await paid(api, customer)
     linked = await api.create(f"{customer}/exchanges", await proof(api, token))
     payment = await api.get(f"{SIMULATOR}/payments/{token}", headers=SECRET_KEY)
     path = f"{SIMULATOR}/instruments/{payment.json()['source']['id']}"
     assert (await api.delete(path, headers=SECRET_KEY)).status_code == 204
-    refused = await api.post(f"{customer}/funding-sources", json=source(linked))
-    assert refused.status_code == 400
-    assert (await api.get(linked)).json()["status"] != "active"
+    for status in ("active", "removed"):
+        refused = await api.post(f"{customer}/funding-sources", json=source(linked))
+        assert refused.status_code == 400
+        assert (await api.get(linked)).json()["status"] == status
+        gateway.clock.advance(CONFIRM_MS)
 
 
 async def test_a_webhook_makes_the_gateway_look(tmp_path):
@@ -145,10 +148,12 @@ async def test_a_webhook_makes_the_gateway_look(tmp_path):
         payment = await api.get(f"{SIMULATOR}/payments/{token}", headers=SECRET_KEY)
         path = f"{SIMULATOR}/instruments/{payment.json()['source']['id']}"
         await api.delete(path, headers=SECRET_KEY)
-        body += b" "
-        signed = {"Cko-Signature": hmac.new(b"a key", body, hashlib.sha256).hexdigest()}
-        assert (await api.post(inbound, content=body, headers=signed)).status_code == 200
-        assert (await api.get(linked)).json()["status"] != "active"
+        for status in ("active", "removed"):
+            body += b" "
+            signed = {"Cko-Signature": hmac.new(b"a key", body, hashlib.sha256).hexdigest()}
+            assert (await api.post(inbound, content=body, headers=signed)).status_code == 200
+            assert (await api.get(linked)).json()["status"] == status
+            gateway.clock.advance(CONFIRM_MS)
 
 
 async def test_the_simulator_tells_the_gateway(tmp_path, monkeypatch):
