@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .gateway import served
+from tallystick.pytest.launch import Plan, own
+
 from .requirements import ROOT
 
 pytest_plugins = ["pytester"]
@@ -35,6 +36,14 @@ def inner(pytester, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", SRC)
     pytester.makeini("[pytest]\nfilterwarnings = error\n")
     return pytester
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A gateway of this process. Not for one test: pytester forgets the modules a test imported,
+    and the half of a package that is left does not go with the half that is imported again."""
+    with own(tmp_path_factory.mktemp("running"), Plan(os.getpid())) as server:
+        yield server
 
 
 def run(inner, *arguments, passed=None, failed=0, errors=0):
@@ -186,7 +195,7 @@ def test_a_run_that_is_killed_leaves_no_server(inner, workers):
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])
-def test_a_server_that_runs_is_used(inner, tmp_path, monkeypatch, workers):
+def test_a_server_that_runs_is_used(running, inner, monkeypatch, workers):
     inner.makepyfile(
         """
         import os
@@ -203,10 +212,9 @@ def test_a_server_that_runs_is_used(inner, tmp_path, monkeypatch, workers):
             tallystick.root()
         """
     )
-    with served(tmp_path / "data", f"sqlite:///{tmp_path}/tallystick.db") as running:
-        monkeypatch.setenv("TALLYSTICK_URL", running.url)
-        run(inner, "-n", workers, passed=2)
-        assert not ends(running.url, within_s=0.1)
+    monkeypatch.setenv("TALLYSTICK_URL", running.url)
+    run(inner, "-n", workers, passed=2)
+    assert not ends(running.url, within_s=0.1)
 
 
 # ── each test ─────────────────────────────────────────────────────────────────────────────────
