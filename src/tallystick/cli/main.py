@@ -7,9 +7,10 @@ import json
 import sys
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
-from tallystick.cli import env, exec  # noqa: A004  # the commands' names
+from tallystick.cli import clock, env, exec, faults, logs, state  # noqa: A004  # commands' names
+from tallystick.cli.outcome import WRONG_USAGE, CommandFailed
 from tallystick.errors import TallystickError
 
 app = App(
@@ -29,6 +30,12 @@ app.command(exchanges)
 app.command(orphans)
 app.command(env.show, name="env")
 app.command(exec.execute, name="exec")
+app.command(clock.app)
+app.command(faults.app)
+app.command(state.seed)
+app.command(state.reset)
+app.command(state.snapshots)
+app.command(logs.logs)
 
 
 Host = Annotated[str | None, Parameter(help="Address to listen on (127.0.0.1).")]
@@ -240,7 +247,12 @@ def _print(value: Any) -> None:
 def main() -> None:
     """The entry point: what goes wrong on purpose is one line, not a traceback."""
     try:
-        app()
+        app(exit_on_error=False)
+    except CycloptsError:  # which said itself what is wrong
+        sys.exit(WRONG_USAGE)
+    except CommandFailed as error:
+        print(f"tallystick: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     except TallystickError as error:
         print(f"tallystick: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(WRONG_USAGE)
