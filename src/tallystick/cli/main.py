@@ -9,7 +9,18 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from tallystick.cli import clock, env, exec, faults, logs, state  # noqa: A004  # commands' names
+from tallystick.cli import (
+    clock,
+    env,
+    events,
+    exec,  # noqa: A004  # the command's name
+    faults,
+    listen,
+    logs,
+    state,
+    trigger,
+    webhooks,
+)
 from tallystick.cli.outcome import WRONG_USAGE, CommandFailed
 from tallystick.errors import TallystickError
 
@@ -36,6 +47,10 @@ app.command(state.seed)
 app.command(state.reset)
 app.command(state.snapshots)
 app.command(logs.logs)
+app.command(listen.listen)
+app.command(trigger.trigger)
+app.command(events.app)
+app.command(webhooks.app)
 
 
 Host = Annotated[str | None, Parameter(help="Address to listen on (127.0.0.1).")]

@@ -1,10 +1,11 @@
-"""The control API of a running sandbox, as commands call it."""
+"""A running gateway, as commands call it: the control API of a sandbox, and the API."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
@@ -16,11 +17,14 @@ from tallystick.errors import ConfigurationError
 if TYPE_CHECKING:
     import httpx2
 
+    from tallystick import Client
+
 Url = Annotated[
     str | None, Parameter(help="The gateway (TALLYSTICK_URL, else http://127.0.0.1:7420).")
 ]
 
 PREFIX = "/_tallystick/control"
+SIMULATORS = "/_partners"
 CONNECT_S = 5.0
 # A clock that is moved far answers only when all that fell due is done.
 ANSWER_S = 600.0
@@ -53,18 +57,24 @@ class Control:
     def delete(self, *path: str) -> Any:
         return self._call("DELETE", path)
 
+    def sign_in(self, partner_key: str) -> Any:
+        """Go through the page of a partner with which the integrator has its own contract."""
+        path = (partner_key, "_control", "complete")
+        return self._call("POST", path, body={}, prefix=SIMULATORS)
+
     def _call(
         self,
         method: str,
         path: tuple[str, ...],
         *,
+        prefix: str = PREFIX,
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,
     ) -> Any:
         import httpx2  # only when something is asked: `--help` need not wait for it
 
         segments = (quote(each, safe="", errors="replace") for each in path)
-        url = f"{self.url}{PREFIX}/{'/'.join(segments)}"
+        url = f"{self.url}{prefix}/{'/'.join(segments)}"
         timeout = httpx2.Timeout(ANSWER_S, connect=CONNECT_S)
         try:
             with httpx2.Client(trust_env=False, timeout=timeout) as client:
@@ -108,3 +118,33 @@ def _read(url: str, answer: httpx2.Response) -> Any:
         f"{url} answered {answer.status_code} and has no controls: "
         "it is no tallystick, or one in live mode"
     )
+
+
+@contextmanager
+def api(url: str | None) -> Iterator[Client]:
+    """A client of the API; what it raises becomes CommandFailed.
+
+    Who calls is TALLYSTICK_CLIENT_ID and TALLYSTICK_CLIENT_SECRET, on this machine else the
+    sandbox's own.
+    """
+    import httpx2
+
+    from tallystick import APIConnectionError, APIError, Client, ResponseShapeError
+    from tallystick.sdk.options import is_local
+
+    base = gateway_url(url)
+    # No proxy of the environment stands between two ends on one machine.
+    with httpx2.Client(trust_env=not is_local(base)) as http:
+        try:
+            yield Client(base_url=base, http_client=http)
+        except APIConnectionError as error:
+            raise unreachable(base, error) from None
+        except (APIError, ResponseShapeError) as error:
+            raise CommandFailed(str(error)) from None
+
+
+def application_of(url: str | None) -> str:
+    """The client id that `api` calls with. Raises ConfigurationError when there is none."""
+    from tallystick.sdk.options import credentials
+
+    return credentials(gateway_url(url), None, None, None).key
