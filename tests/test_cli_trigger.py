@@ -78,7 +78,7 @@ def test_a_suspended_customer_is_activated_and_not_suspended_again(app: Applicat
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ((), 2, "--list shows all"),
+        ((), 2, "trigger --list"),
         (("customer_creatd",), 2, "did you mean customer_created?"),
         (("transfer_completed",), 2, "there is no topic"),
         (("customer_funding_source_unverified",), 2, "nothing in this gateway causes"),

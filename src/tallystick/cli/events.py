@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ from cyclopts import App, Parameter
 
 from tallystick.cli.catalogue import topics_of
 from tallystick.cli.cursor import Feed, Handled
-from tallystick.cli.outcome import CommandFailed
+from tallystick.cli.outcome import CommandFailed, until_signal
 from tallystick.cli.output import Format, say, show, show_line
 from tallystick.cli.remote import Url, api
 from tallystick.errors import ConfigurationError
@@ -68,7 +67,7 @@ def tail(
     Example: tallystick events tail
     """
     wanted = topics_of(topics)
-    with contextlib.suppress(KeyboardInterrupt), api(url) as client:
+    with until_signal(), api(url) as client:
         handled = Handled()
         feed = Feed(client, handled)
         feed.begin_now()

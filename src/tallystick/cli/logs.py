@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from tallystick.cli.outcome import until_signal
 from tallystick.cli.output import Format, say, show_line
 from tallystick.cli.remote import Control, Url
 from tallystick.errors import ConfigurationError
@@ -37,7 +37,7 @@ def logs(
     if status is not None and not _STATUS.fullmatch(status.lower()):
         raise ConfigurationError("--status is a status such as 404, or a kind of them such as 4xx")
     control = Control(url)
-    with contextlib.suppress(KeyboardInterrupt):
+    with until_signal():
         for each in _received(control, application, follow=follow):
             if _is_wanted(each, status, method, path):
                 show_line(each) if format == "json" else say(*_cells(each))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from tallystick.cli import (
     clock,
+    doctor,
     env,
     events,
     exec,  # noqa: A004  # the command's name
@@ -51,6 +53,7 @@ app.command(listen.listen)
 app.command(trigger.trigger)
 app.command(events.app)
 app.command(webhooks.app)
+app.command(doctor.doctor)
 
 
 Host = Annotated[str | None, Parameter(help="Address to listen on (127.0.0.1).")]
@@ -271,3 +274,5 @@ def main() -> None:
     except TallystickError as error:
         print(f"tallystick: {error}", file=sys.stderr)
         sys.exit(WRONG_USAGE)
+    except BrokenPipeError:  # whoever read our lines has seen enough: `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

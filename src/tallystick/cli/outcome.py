@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import ClassVar
 
 from tallystick.errors import TallystickError
@@ -24,3 +27,12 @@ class Unreachable(CommandFailed):
     """No gateway answers where one was expected."""
 
     exit_code = UNREACHABLE
+
+
+@contextmanager
+def until_signal() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the block, and that is a success: for what goes on without end."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        yield

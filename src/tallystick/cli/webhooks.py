@@ -17,7 +17,7 @@ app = App(name="webhooks", help="What a receiver of webhooks needs.")
 
 @app.command(name="verify")
 def verify_file(
-    file: str,
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)],
     *,
     secret: Annotated[str, Parameter(help="The subscription's.")],
     signature: Annotated[str, Parameter(help=f"What {SIGNATURE} said.")],
