@@ -27,7 +27,7 @@ from tallystick.cli.outcome import CommandFailed
 from tallystick.delivery.message import CONTENT_TYPE, USER_AGENT
 from tallystick.signature import sign, verify
 
-from .gateway import Served, free_port
+from .gateway import Served, free_port, served
 from .requirements import ROOT
 from .test_cli_control import TALLYSTICK, answer, environment, run
 
@@ -213,6 +213,46 @@ def test_after_a_reset_it_goes_on_with_what_is_new(app: Application, hook: Hook,
         answer("reset", "--application", key, "--url", server.url)
         event = app.customer()
         assert hook.wait_for(2)[1] == event
+
+
+def test_a_gateway_that_goes_away_is_waited_for(tmp_path: Path, hook: Hook):
+    database, port = f"sqlite:///{tmp_path}/tallystick.db", free_port()
+    url = f"http://127.0.0.1:{port}"
+    with Client(base_url=url) as client:
+        own = Application(client, {"TALLYSTICK_URL": url, "TALLYSTICK_DATA_DIR": str(tmp_path)})
+        with served(tmp_path, database, port=port):
+            listener = contextlib.ExitStack()
+            running = listener.enter_context(listening(own, hook))
+            made = [own.customer()]
+            hook.wait_for(1)
+        with listener:
+            assert running.stderr is not None
+            assert "the gateway is away" in running.stderr.readline()
+            with served(tmp_path, database, port=port):
+                made += [own.customer(), own.customer()]
+                assert hook.wait_for(3) == made
+
+
+def test_a_process_that_is_killed_goes_on_where_it_was(app: Application, hook: Hook):
+    made = [app.customer()]
+    words = ("listen", "--forward-to", hook.url, "--from-start")
+    with subprocess.Popen(
+        [*TALLYSTICK, *words], cwd=ROOT, env=environment(**app.environ), stderr=subprocess.PIPE
+    ) as killed:
+        hook.wait_for(1)
+        made.append(app.customer())
+        hook.wait_for(2)
+        time.sleep(0.5)
+        killed.kill()
+    made.append(app.customer())
+    with listening(app, hook):
+        assert hook.wait_for(3) == made
+
+
+def test_a_position_that_cannot_be_kept_is_told(app: Application, hook: Hook, tmp_path: Path):
+    (tmp_path / "listen").write_text("a file")
+    done = run("listen", "--forward-to", hook.url, **app.environ)
+    assert (done.returncode, "cannot be written" in done.stderr) == (1, True)
 
 
 def test_only_one_forwards_to_one_receiver(app: Application, hook: Hook):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tallystick.cli.outcome import CommandFailed
 
 if TYPE_CHECKING:
-    from tallystick import Client, Event
+    from tallystick.sdk.public import Client, Event
 
 KEPT_MAX = 1_000
 # So many handled events are seen again below the newest one before the rest counts as handled.
@@ -68,12 +68,21 @@ class Cursor(Handled):
     def save(self) -> None:
         """Atomically: a crash leaves the old file or the new one."""
         beside = self._path.with_suffix(".new")
-        handle = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-        with os.fdopen(handle, "w") as file:
-            json.dump({"whole": self.whole, "handled": self.ids()}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
+        with _written(beside):
+            handle = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+            with os.fdopen(handle, "w") as file:
+                json.dump({"whole": self.whole, "handled": self.ids()}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._path)
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CommandFailed(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -93,29 +102,29 @@ def _read(path: Path) -> Mapping[str, Any]:
 def held(folder: Path, *named_by: str, anew: bool = False) -> Iterator[Cursor]:
     """The cursor with this name, held by this process alone. Raises CommandFailed."""
     name = hashlib.sha256("\n".join(named_by).encode("utf-8", "replace")).hexdigest()[:24]
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / f"{name}.json"
-    with _alone(path.with_suffix(".lock")):
+    with _written(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        _lock(lock)
         if anew:
             path.unlink(missing_ok=True)
         yield Cursor(path)
+    finally:
+        os.close(lock)
 
 
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    if os.name != "posix":  # without the lock two would only forward twice
-        yield
-        return
+def _lock(handle: int) -> None:
+    """Until `handle` is closed, by whatever end of the process."""
+    if os.name != "posix":
+        return  # two at once would only forward twice
     import fcntl
 
-    handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
     except BlockingIOError:
         raise CommandFailed("another `tallystick listen` forwards there already") from None
-    finally:
-        os.close(handle)
 
 
 class Feed:

@@ -16,7 +16,7 @@ from tallystick.cli.remote import Url, api
 from tallystick.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from tallystick import Client, Event, Webhook
+    from tallystick.sdk.public import Client, Event, Webhook
 
 app = App(name="events", help="The events of an application.")
 

@@ -28,7 +28,7 @@ from tallystick.signature import SIGNATURE, TOPIC, sign, standard_headers
 if TYPE_CHECKING:
     import httpx2
 
-    from tallystick import Client, Event
+    from tallystick.sdk.public import Client, Event
 
 POLL_S = 1.0
 ANSWER_S = 10.0
@@ -70,7 +70,9 @@ def listen(
         raise ConfigurationError("--secret is empty: anybody could sign with it")
     from tallystick.server import config
 
-    folder = Path(config.load({"data_dir": data_dir}).data_dir) / "listen"
+    settings = config.load({"data_dir": data_dir})
+    config.prepare_data_dir(settings)
+    folder = Path(settings.data_dir) / "listen"
     names = (gateway_url(url), application_of(url), target)
     with held(folder, *names, anew=from_start) as cursor, api(url) as client:
         feed = Feed(client, cursor)
@@ -169,7 +171,7 @@ class Forwarding:
 
     def _body(self, event: Event) -> bytes | None:
         """Exactly what GET /events/{id} answers; None for one that a reset has taken away."""
-        from tallystick import NotFoundError
+        from tallystick.sdk.public import NotFoundError
 
         try:
             answer = self._client.with_raw_response.events.get(event.id)

@@ -12,12 +12,13 @@ from urllib.parse import quote
 from cyclopts import Parameter
 
 from tallystick.cli.outcome import CommandFailed, Unreachable
+from tallystick.cli.output import readable
 from tallystick.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import httpx2
 
-    from tallystick import Client
+    from tallystick.sdk.public import Client
 
 Url = Annotated[
     str | None, Parameter(help="The gateway (TALLYSTICK_URL, else http://127.0.0.1:7420).")
@@ -113,7 +114,7 @@ def _read(url: str, answer: httpx2.Response) -> Any:
     if answer.is_success and isinstance(body, dict):
         return body
     if isinstance(body, dict) and isinstance(body.get("error"), str):
-        raise CommandFailed(body["error"])
+        raise CommandFailed(readable(body["error"]))
     raise CommandFailed(
         f"{url} answered {answer.status_code} and has no controls: "
         "it is no tallystick, or one in live mode"
@@ -129,8 +130,8 @@ def api(url: str | None) -> Iterator[Client]:
     """
     import httpx2
 
-    from tallystick import APIConnectionError, APIError, Client, ResponseShapeError
     from tallystick.sdk.options import is_local
+    from tallystick.sdk.public import APIConnectionError, APIError, Client, ResponseShapeError
 
     base = gateway_url(url)
     # No proxy of the environment stands between two ends on one machine.

@@ -15,7 +15,7 @@ from tallystick.cli.remote import Control
 from tallystick.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from tallystick import Client
+    from tallystick.sdk.public import Client
 
 Json = dict[str, Any]
 

@@ -20,7 +20,7 @@ from tallystick.cli.staging import PERSONAL, Stage, Way, choose
 from tallystick.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from tallystick import Client, Event
+    from tallystick.sdk.public import Client, Event
 
 CLOSED = ("suspended", "deactivated")
 
@@ -191,13 +191,15 @@ CAUSES = {
     ),
     "customer_deactivated": Cause(_deactivate, "deactivates a customer", ("customer",)),
     "customer_reverification_needed": Cause(
-        _verification("retry"), "verification fails for a person named retry", ("customer",)
+        _verification("retry"), "verification fails for one named retry", ("customer",)
     ),
     "customer_kba_verification_needed": Cause(
-        _verification("kba"), "verification asks a person named kba questions", ("customer",)
+        _verification("kba"), "verification puts questions to one named kba", ("customer",)
     ),
     "customer_verification_document_needed": Cause(
-        _verification("document"), "verification wants a document of document", ("customer",)
+        _verification("document"),
+        "verification wants papers of one named document",
+        ("customer",),
     ),
     "customer_exchange_reauth_required": Cause(
         _require_reauth, "an exchange's person must sign in again", _EITHER
