@@ -160,7 +160,7 @@ def test_nothing_that_was_asked_can_steer_a_terminal():
         (("clock", "advance", "--days", "nan"), 2, "nan and inf"),
         (("clock", "advance"), 1, "say how far"),
         (("clock", "set", "soon"), 1, "to is a time"),
-        (("clock", "show", "--url", "ftp://x"), 2, "base_url must be like"),
+        (("clock", "show", "--url", "ftp://x"), 2, "--url (or TALLYSTICK_URL) is"),
         (("faults", "add"), 1, ""),
         (("faults", "add", "--body", "{"), 2, "--body is JSON"),
         (("faults", "clear", "../requests"), 1, ""),
@@ -186,20 +186,40 @@ def test_without_a_gateway_the_exit_code_is_3():
     assert "tallystick serve" in done.stderr
 
 
-def test_help_has_an_example_and_needs_no_client():
-    """What makes `tallystick --help` slow is not imported for it."""
-    code = (
-        "import sys; import tallystick.cli.main\n"
-        "print([each for each in ('httpx2', 'uvicorn', 'sqlalchemy') if each in sys.modules])"
-    )
+def test_help_needs_no_client():
+    """What would make `tallystick --help` slow is not imported for it."""
+    slow = ("httpx2", "uvicorn", "sqlalchemy", "tallystick.partners", "tallystick.sdk")
+    code = f"import sys; import tallystick.cli.main\nprint([e for e in {slow} if e in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
-    for words in (
-        ("clock", "advance"), ("faults", "add"), ("seed",), ("reset",), ("snapshot", "save"),
-        ("logs",),
-    ):  # fmt: skip
-        assert f"Example: tallystick {' '.join(words)}" in " ".join(
-            run(*words, "--help").stdout.split()
-        )
+
+
+COMMANDS = (
+    ("clock", "show"), ("clock", "freeze"), ("clock", "set"), ("clock", "advance"),
+    ("clock", "resume"), ("faults", "list"), ("faults", "add"), ("faults", "clear"), ("seed",),
+    ("reset",), ("snapshot", "save"), ("snapshot", "restore"), ("snapshot", "list"),
+    ("snapshot", "delete"), ("logs",), ("listen",), ("trigger",), ("events", "list"),
+    ("events", "tail"), ("events", "resend"), ("webhooks", "verify"), ("doctor",),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_has_an_example_and_the_reference_the_command(words: tuple[str, ...]):
+    shown = run(*words, "--help")
+    assert shown.returncode == 0
+    assert f"Example: tallystick {' '.join(words)}" in " ".join(shown.stdout.split())
+    text = (ROOT / "docs" / "reference" / "cli.md").read_text()
+    assert all(word in text for word in words)
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(own: Served):
+    for _ in range(3):
+        httpx2.get(f"{own.url}/customers")
+    command = f"{sys.executable} -m tallystick logs | true"
+    done = subprocess.run(
+        ["bash", "-c", command], env=environment(TALLYSTICK_URL=own.url), capture_output=True,
+        text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")

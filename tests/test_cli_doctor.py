@@ -118,6 +118,17 @@ def test_wrong_settings_are_told(tmp_path: Path):
     assert "encryption key" in found["settings"][1]
 
 
+def test_a_database_of_no_engine_of_ours_fails(tmp_path: Path, port: str):
+    words = ("--data-dir", str(tmp_path), "--port", port)
+    code, found = examined(*words, "--database-url", "mysql://u:hunter2@x/y")
+    assert (code, found["database"][0], "postgresql://" in found["database"][1]) == (
+        1,
+        "fail",
+        True,
+    )
+    assert "hunter2" not in str(found)
+
+
 def test_a_data_dir_that_is_a_file_fails(tmp_path: Path, port: str):
     (tmp_path / "file").write_text("")
     code, found = examined("--data-dir", str(tmp_path / "file"), "--port", port)

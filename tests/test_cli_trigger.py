@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -103,3 +105,28 @@ def test_the_list_has_every_topic_that_happens():
     assert set(CAUSES) | {each for each in TOPICS if each.endswith("_unverified")} == set(TOPICS)
     lines = run("trigger", "--list").stdout.splitlines()
     assert len(lines) == len(CAUSES)
+
+
+def test_where_there_are_no_controls_nothing_is_made(app: Application):  # noqa: F811
+    """Neither is anybody signed in: the credentials may be for somewhere else."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    done = run("trigger", "customer_created", "--url", url, **app.environ)
+    server.shutdown()
+    server.server_close()
+    assert (done.returncode, "has no controls" in done.stderr) == (1, True)
+    assert asked == ["/_tallystick/control/clock"]

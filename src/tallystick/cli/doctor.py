@@ -148,6 +148,9 @@ async def _store(settings: Settings) -> list[Found]:
         return [Found("database", "ok", f"{path} will be made"), _key(settings)]
     try:
         db = connect(settings.store_url)
+    except ValueError as error:
+        return [Found("database", "fail", str(error))]
+    try:
         await db.open()
     except Exception as error:  # noqa: BLE001  # each engine has its own; none is shown whole
         return [Found("database", "fail", f"cannot be opened ({type(error).__name__})")]

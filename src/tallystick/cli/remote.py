@@ -35,7 +35,12 @@ def gateway_url(url: str | None) -> str:
     """Where the gateway is, without a trailing slash. Raises ConfigurationError."""
     from tallystick.sdk.options import server_url  # the rule is the SDK's
 
-    return server_url(None, url, os.environ)
+    try:
+        return server_url(None, url, os.environ)
+    except ConfigurationError:
+        raise ConfigurationError(
+            "--url (or TALLYSTICK_URL) is an address such as http://127.0.0.1:7420"
+        ) from None
 
 
 class Control:
