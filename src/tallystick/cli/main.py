@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
-from tallystick.cli import env, exec  # noqa: A004  # the commands' names
+from tallystick.cli import (
+    clock,
+    doctor,
+    env,
+    events,
+    exec,  # noqa: A004  # the command's name
+    faults,
+    listen,
+    logs,
+    state,
+    trigger,
+    webhooks,
+)
+from tallystick.cli.outcome import WRONG_USAGE, CommandFailed
 from tallystick.errors import TallystickError
 
 app = App(
@@ -29,6 +43,17 @@ app.command(exchanges)
 app.command(orphans)
 app.command(env.show, name="env")
 app.command(exec.execute, name="exec")
+app.command(clock.app)
+app.command(faults.app)
+app.command(state.seed)
+app.command(state.reset)
+app.command(state.snapshots)
+app.command(logs.logs)
+app.command(listen.listen)
+app.command(trigger.trigger)
+app.command(events.app)
+app.command(webhooks.app)
+app.command(doctor.doctor)
 
 
 Host = Annotated[str | None, Parameter(help="Address to listen on (127.0.0.1).")]
@@ -240,7 +265,14 @@ def _print(value: Any) -> None:
 def main() -> None:
     """The entry point: what goes wrong on purpose is one line, not a traceback."""
     try:
-        app()
+        app(exit_on_error=False)
+    except CycloptsError:  # which said itself what is wrong
+        sys.exit(WRONG_USAGE)
+    except CommandFailed as error:
+        print(f"tallystick: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     except TallystickError as error:
         print(f"tallystick: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(WRONG_USAGE)
+    except BrokenPipeError:  # whoever read our lines has seen enough: `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

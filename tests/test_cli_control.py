@@ -1,0 +1,225 @@
+"""`tallystick clock`, `faults`, `seed`, `reset`, `snapshot` and `logs`, as a person runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tallystick.cli.logs import count_new
+from tallystick.cli.output import readable
+
+from .gateway import Served, free_port, served
+from .requirements import ROOT
+
+TALLYSTICK = (sys.executable, "-m", "tallystick")
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's without settings of a gateway, and with our sources first."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
+    return {**kept, "PYTHONPATH": str(ROOT / "src"), **more}
+
+
+def run(*words: str, cwd: Path = ROOT, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*TALLYSTICK, *words], cwd=cwd, env=environment(**more), stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def answer(*words: str, **more: str):
+    done = run(*words, **more)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A gateway of its own: clock, seed and reset are everybody's in one that is shared."""
+    folder = tmp_path_factory.mktemp("own")
+    with served(folder, f"sqlite:///{folder}/tallystick.db") as running:
+        yield running
+
+
+def test_the_clock_is_shown_frozen_set_advanced_and_let_go(own: Served):
+    here = {"TALLYSTICK_URL": own.url}
+    assert answer("clock", "show", **here)["frozen"] is False
+    assert answer("clock", "freeze", **here)["frozen"] is True
+    shown = answer("clock", "set", "2031-01-31T12:00:00Z", **here)
+    assert shown == {"now": "2031-01-31T12:00:00.000Z", "frozen": True}
+    moved = answer("clock", "advance", "--days", "1", "--minutes", "1.5", "--url", own.url)
+    assert moved["now"] == "2031-02-01T12:01:30.000Z"
+    assert answer("clock", "show", **here) == moved
+    assert answer("clock", "resume", **here)["frozen"] is False
+
+
+def test_faults_are_added_listed_and_cleared(own: Served):
+    here = ("--url", own.url)
+    body = '{"error_code": "ITEM_LOCKED"}'
+    first = answer(
+        "faults", "add", "--path", "/customers/*", "--status", "500", "--count", "1", *here
+    )
+    second = answer("faults", "add", "--partner", "plaid", "--status", "400", "--body", body, *here)
+    assert second["body"] == json.loads(body)
+    assert [each["id"] for each in answer("faults", "list", *here)] == [first["id"], second["id"]]
+    told = run("faults", "list", "--format", "text", *here).stdout.splitlines()
+    assert told[0].split()[:4] == [first["id"], "fired", "0", "of"]
+    assert answer("faults", "clear", first["id"], *here)["id"] == first["id"]
+    assert answer("faults", "clear", *here) == {"removed": 1}
+
+
+def test_seeds_resets_and_snapshots(own: Served):
+    here = ("--url", own.url)
+    application = own.application(name="to be forgotten")
+    assert answer("snapshot", "save", "before", *here)["name"] == "before"
+    assert [each["name"] for each in answer("snapshot", "list", *here)] == ["before"]
+    assert "before" in run("snapshot", "list", "--format", "text", *here).stdout
+    done = answer("reset", "--seed", "7", "--now", "2031-01-31T12:00:00Z", *here)
+    assert (done["seed"], done["now"]) == (7, "2031-01-31T12:00:00.000Z")
+    assert answer("seed", *here) == {"seed": 7}
+    assert answer("seed", "8", *here) == {"seed": 8}
+    assert answer("seed", "--random", *here) == {"seed": None}
+    answer("snapshot", "restore", "before", *here)
+    only = answer("reset", "--application", application["client_id"], *here)
+    assert only["application"] == application["id"]
+    assert answer("snapshot", "delete", "before", *here) == {"name": "before"}
+
+
+def test_logs_show_what_was_asked_oldest_first(server: Served):
+    application = server.application()
+    credentials = (application["client_id"], application["client_secret"])
+    form = {"grant_type": "client_credentials"}
+    token = httpx2.post(f"{server.url}/token", auth=credentials, data=form).json()["access_token"]
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "Accept": "application/vnd.dwolla.v1.hal+json",
+    }
+    for path in ("/customers", "/events", "/customers/none"):
+        httpx2.get(f"{server.url}{path}", headers=headers)
+    mine = ("--application", application["id"], "--url", server.url)
+    shown = run("logs", "--format", "json", *mine).stdout.splitlines()
+    assert [json.loads(each)["path"] for each in shown][-3:] == [
+        "/customers", "/events", "/customers/none",
+    ]  # fmt: skip
+    [failed] = run("logs", "--status", "4xx", *mine).stdout.splitlines()
+    assert failed.split()[1:4] == ["404", "GET", "/customers/none"]
+    narrowed = run("logs", "--path", "/ev", "--method", "get", *mine).stdout.splitlines()
+    assert len(narrowed) == 1
+
+
+def test_logs_that_follow_show_a_call_when_it_comes_and_end_cleanly(server: Served):
+    application = server.application()
+    following = subprocess.Popen(
+        [*TALLYSTICK, "logs", "--follow", "--path", f"/{application['id']}", "--url", server.url],
+        cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        for _ in range(2):
+            httpx2.get(f"{server.url}/{application['id']}")
+            assert following.stdout
+            assert application["id"] in following.stdout.readline()
+        time.sleep(0.1)
+        following.send_signal(signal.SIGINT)
+        assert following.wait(10) == 0
+        assert following.stderr
+        assert following.stderr.read() == ""
+    finally:
+        following.kill()
+        following.communicate()
+
+
+def test_a_list_is_laid_over_the_one_before_it():
+    a, b, c = ({"at": each} for each in "abc")
+    assert count_new([b, a], []) == 2
+    assert count_new([c, b, a], [b, a]) == 1
+    assert count_new([c, b], [b, a]) == 1, "the oldest was dropped"
+    assert count_new([b, a], [b, a]) == 0
+    assert count_new([a, a, a], [a, a]) == 1, "as alike as two calls can be"
+    assert count_new([c], [b, a]) == 1, "after a reset"
+
+
+def test_nothing_that_was_asked_can_steer_a_terminal():
+    assert readable("/\x1b[2J\u202e\n") == "/\ufffd[2J\ufffd\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("clock", "set"), 2, "--to"),
+        (("clock", "sett"), 2, "Unknown command"),
+        (("clock", "advance", "--days", "soon"), 2, "soon"),
+        (("clock", "advance", "--days", "nan"), 2, "nan and inf"),
+        (("clock", "advance"), 1, "say how far"),
+        (("clock", "set", "soon"), 1, "to is a time"),
+        (("clock", "show", "--url", "ftp://x"), 2, "--url (or TALLYSTICK_URL) is"),
+        (("faults", "add"), 1, ""),
+        (("faults", "add", "--body", "{"), 2, "--body is JSON"),
+        (("faults", "clear", "../requests"), 1, ""),
+        (("seed", "7", "--random"), 2, "not both"),
+        (("reset", "--seed", "-1"), 1, "seed"),
+        (("reset", "--application", "nobody"), 1, "nobody"),
+        (("snapshot", "restore", "none"), 1, "there is no snapshot"),
+        (("snapshot", "save", "../../x"), 1, "a name has"),
+        (("logs", "--status", "600"), 2, "--status is"),
+        (("logs", "--application", "nobody"), 1, "nobody"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_its_own_exit_code(own: Served, words, code, said):
+    done = run(*words, TALLYSTICK_URL=own.url)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_gateway_the_exit_code_is_3():
+    done = run("clock", "show", "--url", f"http://127.0.0.1:{free_port()}")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "tallystick serve" in done.stderr
+
+
+def test_help_needs_no_client():
+    """What would make `tallystick --help` slow is not imported for it."""
+    slow = ("httpx2", "uvicorn", "sqlalchemy", "tallystick.partners", "tallystick.sdk")
+    code = f"import sys; import tallystick.cli.main\nprint([e for e in {slow} if e in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+COMMANDS = (
+    ("clock", "show"), ("clock", "freeze"), ("clock", "set"), ("clock", "advance"),
+    ("clock", "resume"), ("faults", "list"), ("faults", "add"), ("faults", "clear"), ("seed",),
+    ("reset",), ("snapshot", "save"), ("snapshot", "restore"), ("snapshot", "list"),
+    ("snapshot", "delete"), ("logs",), ("listen",), ("trigger",), ("events", "list"),
+    ("events", "tail"), ("events", "resend"), ("webhooks", "verify"), ("doctor",),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_has_an_example_and_the_reference_the_command(words: tuple[str, ...]):
+    shown = run(*words, "--help")
+    assert shown.returncode == 0
+    assert f"Example: tallystick {' '.join(words)}" in " ".join(shown.stdout.split())
+    text = (ROOT / "docs" / "reference" / "cli.md").read_text()
+    assert all(word in text for word in words)
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(own: Served):
+    for _ in range(3):
+        httpx2.get(f"{own.url}/customers")
+    command = f"{sys.executable} -m tallystick logs | true"
+    done = subprocess.run(
+        ["bash", "-c", command], env=environment(TALLYSTICK_URL=own.url), capture_output=True,
+        text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
