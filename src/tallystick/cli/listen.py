@@ -86,9 +86,10 @@ def _checked(url: str) -> str:
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        fits = fits and "@" not in parts.netloc
     except ValueError:
         fits = False
-    if not fits or not url.isascii() or not url.isprintable() or " " in url or "@" in parts.netloc:
+    if not fits or not url.isascii() or not url.isprintable() or " " in url:
         raise ConfigurationError("--forward-to is an address such as http://localhost:3000/hook")
     return url
 
