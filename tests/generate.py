@@ -26,10 +26,7 @@ PARTIAL = {
     "getFundingSourceBalance": "of bank accounts through an exchange; a settlement account holds 0.00, as no money moves here; no Dwolla balance",
     "listEvents": "events of the resources served; kept for ever",
     "getRoot": "links to what is served",
-    "listExchangePartners": "Plaid and MX; four more to come",
-    "createCustomerExchange": "Plaid (public token, processor token) and MX (connection token, authorization code)",
-    "createAccountExchange": "token form, Plaid and MX",
-    "createCustomerExchangeSession": "Plaid and MX",
+    "createCustomerExchangeSession": "`cardDetails` with its account-name inquiry is read and dropped",
 }
 
 READINGS = """
@@ -52,6 +49,10 @@ READINGS = """
 | ids | version 7 UUIDs; read without regard to case |
 | links in bodies | our own base or an alias host, then the exact path; nothing else |
 | a session whose token has expired | is still shown |
+| a partner that does not answer five times in a row | is left alone for ten seconds; calls meanwhile get the same 500 `RequestTimeout` |
+| when an exchange is deactivated or removed | [how an exchange lives](exchange-life.md) |
+| a customer's cards | ten; debit cards of the US |
+| a redirect URL | one that the application registered, byte for byte; an application without any may use any in sandbox |
 | available connection tokens | sealed by us, bound to application, customer and partner, 30 minutes, one use |
 | `bankName` of bare numbers | `SANDBOX TEST BANK` |
 | a webhook subscription or webhook that is absent | `NotFound` with the general text, as the specification has it |
@@ -66,7 +67,7 @@ READINGS = """
 
 Declared by Dwolla's specification without a cause that we know: `createCustomer` 404, `listEvents` 404, `listAccountExchanges` 404, `listWebhookSubscriptions` 404, `createWebhookSubscription` 404 and 429.
 
-Tested clients: PyPI `dwollav2` 2.3.0, npm `dwolla-v2` 3.4.2, npm `dwolla` 1.1.1, PyPI `plaid-python` 46.0.0, PyPI `mx-platform-python` 1.12.0, npm `react-plaid-link` 5.0.0, npm `@mxenabled/web-widget-sdk` 0.0.15.
+Tested clients: PyPI `dwollav2` 2.3.0, npm `dwolla-v2` 3.4.2, npm `dwolla` 1.1.1, PyPI `plaid-python` 46.0.0, PyPI `mx-platform-python` 1.12.0, PyPI `checkout-sdk` 4.8.1, PyPI `standardwebhooks` 1.1.0, npm `react-plaid-link` 5.0.0, npm `@mxenabled/web-widget-sdk` 0.0.15.
 """
 
 
