@@ -201,6 +201,8 @@ def test_link_works_once(seat: Seat) -> None:
 def test_page_that_is_reloaded_stays_where_it_was(seat: Seat) -> None:
     seat.open()
     seat.press("bank-us-demobank")
+    seat.at("login")
+    seat.page.wait_for_load_state()  # a reload while the page still comes is refused
     seat.page.reload()
     seat.at("login")
     seat.page.go_back()
