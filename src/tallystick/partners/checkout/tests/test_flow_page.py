@@ -150,7 +150,9 @@ class Shop:
 
     def wait(self, name: str) -> Any:
         """What the last callback of this name was given."""
-        self.page.wait_for_function("(name) => told.some((each) => each.name === name)", arg=name)
+        self.page.wait_for_function(
+            "(name) => (window.told || []).some((each) => each.name === name)", arg=name
+        )
         return self.page.evaluate("(name) => told.findLast((e) => e.name === name).value", name)
 
     def names(self) -> list[str]:
