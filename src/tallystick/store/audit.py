@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tallystick.store.db import Statement, Transaction
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tallystick.store.db import Reads, Statement, Transaction
 
 _ADD = Statement(
     "INSERT INTO audit (app_id, resource, resource_id, change, created_at)"
@@ -22,3 +25,28 @@ async def note(
         change=change,
         created_at=now_ms,
     )
+
+
+class Entry(NamedTuple):
+    """One change. `number` counts up over all applications."""
+
+    number: int
+    app_id: str
+    resource: str
+    resource_id: str
+    change: str
+    created_at: int
+
+
+_COLUMNS = ", ".join(Entry._fields)
+_FILTERS = ("app_id", "resource", "resource_id")
+
+
+async def newest(reads: Reads, limit: int, **only: str | None) -> Sequence[Entry]:
+    """At most `limit` entries, newest first; `only` is an `app_id`, `resource` or `resource_id`."""
+    given = {name: only[name] for name in _FILTERS if only.get(name) is not None}
+    where = " AND ".join(f"{name} = :{name}" for name in given) or "TRUE"
+    statement = Statement(
+        f"SELECT {_COLUMNS} FROM audit WHERE {where} ORDER BY number DESC LIMIT :limit"
+    )
+    return [Entry(*row) for row in await reads.all(statement, **given, limit=limit)]

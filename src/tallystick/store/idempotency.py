@@ -3,6 +3,9 @@
 A claim is written in the first transaction of a POST and settled, with the answer, in its last: so
 there is no moment at which the effect exists and the answer to a repetition does not. Answers that
 are not a success are not kept; the caller may mend the request and use the same key again.
+
+Where a partner is asked in between, a crash can leave a claim that nobody will ever settle. So a
+claim is a lease: the same request may take it over when its holder must long be dead.
 """
 
 from __future__ import annotations
@@ -14,22 +17,27 @@ from typing import Any
 
 import msgspec
 
-from tallystick.clock import DAY_MS
+from tallystick.clock import DAY_MS, MINUTE_MS
 from tallystick.errors import Conflict
 from tallystick.store.db import Database, Reads, Statement, Transaction
 from tallystick.store.vault import Place, Vault
 
 WINDOW_MS = DAY_MS
+# Longer than a request may last, every partner call of it at its deadline.
+LEASE_MS = 2 * MINUTE_MS
 KEY_CHARS_MAX = 255
 DIFFERENT = "Idempotency-Key was already used with a different request."
 
 _FIND = Statement(
-    "SELECT request_hash, reply_sealed FROM idempotency"
+    "SELECT request_hash, reply_sealed, created_at FROM idempotency"
     " WHERE app_id = :app_id AND key_hash = :key_hash AND created_at > :since"
 )
 _CLAIM = Statement(
     "INSERT INTO idempotency (app_id, key_hash, request_hash, reply_sealed, created_at)"
-    " VALUES (:app_id, :key_hash, :request_hash, NULL, :created_at) ON CONFLICT DO NOTHING"
+    " VALUES (:app_id, :key_hash, :request_hash, NULL, :created_at)"
+    " ON CONFLICT (app_id, key_hash) DO UPDATE SET created_at = excluded.created_at"
+    " WHERE idempotency.reply_sealed IS NULL AND idempotency.created_at <= :abandoned"
+    " AND idempotency.request_hash = excluded.request_hash"
 )
 _SETTLE = Statement(
     "UPDATE idempotency SET reply_sealed = :reply_sealed"
@@ -39,7 +47,11 @@ _RELEASE = Statement(
     "DELETE FROM idempotency WHERE app_id = :app_id AND key_hash = :key_hash"
     " AND reply_sealed IS NULL"
 )
-_PURGE = Statement("DELETE FROM idempotency WHERE created_at <= :since")
+# A few more than the one that is added: after a quiet night no request pays for a busy day.
+_PURGE = Statement(
+    "DELETE FROM idempotency WHERE (app_id, key_hash) IN (SELECT app_id, key_hash FROM idempotency"
+    " WHERE created_at <= :since ORDER BY created_at LIMIT 10 /* for update skip locked */)"
+)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -75,7 +87,7 @@ class Claim:
 
 
 async def find(reads: Reads, vault: Vault, claim: Claim, now_ms: int) -> Outcome | None:
-    """The kept answer, or None when the key is new.
+    """The kept answer, or None when the key is new or may be taken over.
 
     Raises Conflict when the first request still runs, or was a different one.
     """
@@ -87,6 +99,8 @@ async def find(reads: Reads, vault: Vault, claim: Claim, now_ms: int) -> Outcome
     if bytes(row[0]) != claim.request_hash:
         raise Conflict(DIFFERENT)
     if row[1] is None:
+        if row[2] <= now_ms - LEASE_MS:
+            return None
         raise Conflict
     box = vault.open_box(claim._place, bytes(row[1]))  # noqa: SLF001  # the claim's own module
     return msgspec.msgpack.decode(box.reveal(), type=Outcome)
@@ -103,6 +117,7 @@ async def claim_key(tx: Transaction, claim: Claim | None, now_ms: int) -> None:
         key_hash=claim.key_hash,
         request_hash=claim.request_hash,
         created_at=now_ms,
+        abandoned=now_ms - LEASE_MS,
     )
     if not taken:
         raise Conflict

@@ -8,7 +8,6 @@ cannot mix tenants (decision 10).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -23,6 +22,12 @@ CONNECTIONS_MAX = 16
 TRIES_MAX = 5
 STATEMENT_S = 5.0
 CONNECT_S = 10.0
+ROLL_BACK_S = 1.0
+_NEVER_S = 86_400.0
+# A process whose machine is gone must not hold its locks for as long as TCP hopes for it. Said in
+# the transaction, so that it ends with it. (A `statement_timeout` would cancel commits as well.)
+IDLE_MS = 10_000
+_BEGIN = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = {}"
 
 _AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _BROKEN = (
@@ -31,7 +36,9 @@ _BROKEN = (
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that broke between two of its messages
     asyncpg.QueryCanceledError,
     OSError,
     TimeoutError,
@@ -75,9 +82,13 @@ class PostgresDatabase:
     async def _read(self, how: str, statement: Statement, values: dict[str, Value]) -> Any:
         try:
             async with self._pool.acquire(timeout=CONNECT_S) as connection:
-                return await getattr(connection, how)(
-                    statement.numbered[0], *values_of(statement, values)
-                )
+                try:
+                    return await getattr(connection, how)(
+                        statement.numbered[0], *values_of(statement, values)
+                    )
+                except TimeoutError:
+                    await _roll_back(connection)
+                    raise
         except _BROKEN as error:
             raise StoreFailed(type(error).__name__) from None
 
@@ -97,15 +108,14 @@ class PostgresDatabase:
         committing = False
         try:
             async with self._pool.acquire(timeout=CONNECT_S) as connection:
-                transaction = connection.transaction()
-                await transaction.start()
                 try:
+                    await connection.execute(_BEGIN.format(IDLE_MS))
                     result = await unit(_PostgresTransaction(connection))
                 except BaseException:
-                    await _roll_back(transaction)
+                    await _roll_back(connection)
                     raise
                 committing = True
-                await transaction.commit()
+                await _commit(connection)
                 return result
         except _BROKEN as error:
             raise StoreFailed(
@@ -113,10 +123,32 @@ class PostgresDatabase:
             ) from None
 
 
-async def _roll_back(transaction: Any) -> None:
-    # If this fails the connection is gone, and with it the transaction.
-    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-        await transaction.rollback()
+async def _commit(connection: Any) -> None:
+    """Commit; after STATEMENT_S, or when the caller is cancelled, drop the connection.
+
+    asyncpg asks the server to cancel what it no longer waits for. A COMMIT that waits for a
+    synchronous standby obeys by being visible at once, and a repetition of the request would be
+    told of what the standby does not have. Of a COMMIT whose connection is dropped nobody sees
+    anything until the standby has it.
+    """
+    late = asyncio.get_running_loop().call_later(STATEMENT_S, connection.terminate)
+    try:
+        await connection.execute("COMMIT", timeout=_NEVER_S)
+    except asyncio.CancelledError:
+        connection.terminate()  # before asyncpg's own task has asked
+        raise
+    finally:
+        late.cancel()
+
+
+async def _roll_back(connection: Any) -> None:
+    """Take back what failed. On a connection where that takes long nobody answers: it is dropped,
+    and with it the transaction.
+    """
+    try:
+        await connection.execute("ROLLBACK", timeout=ROLL_BACK_S)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        connection.terminate()
 
 
 class _PostgresTransaction:

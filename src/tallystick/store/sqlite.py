@@ -1,8 +1,8 @@
 """SQLite: reads in place, writes in batches that share one commit.
 
 `synchronous = FULL`, because NORMAL lost acknowledged rows in 48 of 145 simulated power cuts
-(decision 9). A durable commit costs a flush to disk; every unit of work that is waiting is run in a
-savepoint of its own, and that price is paid once for all of them.
+(decision 9). A durable commit costs a flush to disk; that price is paid once for every unit of work
+that is waiting. If one fails, each is run again in a savepoint of its own.
 
 Statements take microseconds and run on the event loop; only what can take long, the flush and the
 waiting for another process's lock, happens in a thread. With the statements in the thread as well,
@@ -12,6 +12,7 @@ each had to win the interpreter's lock back from a busy loop, up to 5 ms at a ti
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import time
@@ -112,19 +113,35 @@ class SqliteDatabase:
         self._reader = self._writer = None
 
     async def one(self, statement: Statement, **values: Value) -> Row | None:
-        row: Row | None = self._read(statement, values).fetchone()
+        try:
+            row: Row | None = self._read(statement, values).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise _told(error) from None
         return row
 
     async def all(self, statement: Statement, **values: Value) -> Sequence[Row]:
-        return self._read(statement, values).fetchall()
+        try:
+            return self._read(statement, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise _told(error) from None
 
     def _read(self, statement: Statement, values: dict[str, Value]) -> sqlite3.Cursor:
-        if self._reader is None:
+        """Reads of one turn of the event loop share a snapshot: half of a read's price is its lock.
+
+        Nobody sees less than what was committed before they asked: who asks during the turn is
+        heard after it, and a commit is told to nobody before the turn is over.
+        """
+        reader = self._reader
+        if reader is None:
             raise StoreFailed("the database is not open")
-        try:
-            return self._reader.execute(statement.sql, values)
-        except sqlite3.OperationalError as error:
-            raise StoreFailed(str(error)) from None
+        if not reader.in_transaction:
+            reader.execute("BEGIN")
+            asyncio.get_running_loop().call_soon(self._end_snapshot)
+        return reader.execute(statement.sql, values)
+
+    def _end_snapshot(self) -> None:
+        if self._reader is not None:
+            self._reader.rollback()  # there is nothing to commit, and this cannot fail
 
     async def transact(self, unit: Unit[T]) -> T:
         if self._writer is None:
@@ -140,15 +157,17 @@ class SqliteDatabase:
         """Write until nobody waits. There is one such task at a time."""
         while self._waiting:
             batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+            committed: bool | None = False
             try:
                 await self._begin(db)
-                _run(db, batch)
+                _run_all(db, batch)
+                # If the flush fails, a process that is started now may find it committed.
+                committed = None
                 await self._in_thread(db.execute, "COMMIT")
             except sqlite3.Error as error:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
+                _roll_back(db)
                 for waiting in batch:
-                    waiting.error = StoreFailed(str(error))
+                    waiting.error = StoreFailed(str(error), committed=committed)
             _resolve(batch)
         self._writing = None
 
@@ -165,20 +184,58 @@ class SqliteDatabase:
         await asyncio.get_running_loop().run_in_executor(self._thread, function, sql)
 
 
-def _run(db: sqlite3.Connection, batch: Sequence[_Waiting]) -> None:
+def _is_outage(error: Exception) -> bool:
+    """Whether the disk is full or broken, or the file damaged: nobody's unit can be kept then.
+
+    SQLite may call a file malformed of which it could not read a page; that one has no class of its
+    own.
+    """
+    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
+
+
+def _told(error: sqlite3.DatabaseError) -> Exception:
+    return StoreFailed(str(error)) if _is_outage(error) else error
+
+
+def _roll_back(db: sqlite3.Connection) -> None:
+    """What fails here is tried again before the next batch, whose BEGIN fails until it is done."""
+    with contextlib.suppress(sqlite3.Error):
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _run_all(db: sqlite3.Connection, batch: Sequence[_Waiting]) -> None:
+    """The units as they are; if one of them fails, all of them again, each by itself.
+
+    A savepoint costs as much as a statement and failures are rare. A unit may be run again: on
+    PostgreSQL it is after a deadlock.
+    """
+    if len(batch) == 1:
+        return _run_each(db, batch)
+    tx = _SqliteTransaction(db)
+    db.execute("SAVEPOINT batch")
+    try:
+        for waiting in batch:
+            waiting.result = _drive(waiting.unit, tx)
+    except Exception as error:  # whose it is, the second turn finds out
+        if _is_outage(error):
+            raise
+        db.execute("ROLLBACK TO batch")
+        _run_each(db, batch)
+    return None
+
+
+def _run_each(db: sqlite3.Connection, batch: Sequence[_Waiting]) -> None:
     """Each unit in a savepoint: one that fails takes back only itself."""
     tx = _SqliteTransaction(db)
     for waiting in batch:
         db.execute("SAVEPOINT unit")
         try:
             waiting.result = _drive(waiting.unit, tx)
-        except sqlite3.OperationalError:
-            raise  # the disk is full or broken: nobody's unit can be kept
-        except sqlite3.IntegrityError:
-            waiting.error = Taken()
-            db.execute("ROLLBACK TO unit")
-        except Exception as error:  # noqa: BLE001  # it belongs to the caller
-            waiting.error = error
+        except Exception as error:  # it belongs to the caller
+            if _is_outage(error):
+                raise
+            waiting.error = Taken() if isinstance(error, sqlite3.IntegrityError) else error
             db.execute("ROLLBACK TO unit")
         db.execute("RELEASE unit")
 

@@ -198,7 +198,7 @@ class Vault:
         kek = self._keks.get(str(wrapped_by))
         if kek is None:
             raise CannotOpen(f"data key {number} needs the encryption key {wrapped_by}")
-        box = bytes(wrapped)  # type: ignore[call-overload]
+        box = bytes(wrapped)  # type: ignore[call-overload]  # ty: ignore[invalid-argument-type]
         try:
             key = AESGCM(kek.key.reveal()).decrypt(
                 box[:12], box[12:], _pack("key", str(app_id), str(purpose))
