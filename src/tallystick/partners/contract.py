@@ -19,6 +19,8 @@ import msgspec
 from tallystick.secret import Secret
 
 AccountKind = Literal["checking", "savings"]
+# What a card's issuer says to a name (contract 5.5).
+NameMatch = Literal["full-match", "partial-match", "no-match", "not-performed", "not-supported"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,6 +63,14 @@ class Proof(msgspec.Struct, frozen=True, rename="camel"):
 
 
 @dataclass(frozen=True, slots=True)
+class CardHolder:
+    """The name that is expected on a card, for its issuer to compare with the one it knows."""
+
+    first_name: str = field(repr=False)
+    last_name: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SessionRequest:
     """What a connector needs to start a session.
 
@@ -68,17 +78,23 @@ class SessionRequest:
       same application always has the same. Never shown to the person.
     - `redirect_url`: a URL, or an Android package name (contract 5.8), or None on the web.
     - `grant`: the grant to repair; None for a first consent.
+    - `trouble`: what is wrong with that grant, in the partner's own word, where that is known;
+      `ACCOUNT_NOT_SHARED` is ours, and means that the linked account is not among the shared ones.
     - `notify_url`: where the partner shall post its notices, or None.
     - `return_url`, `state`: only for a partner that `ReturnsByRedirect`. Our own address, to which
       it sends the browser back, and the opaque text it must bring along unchanged.
+    - `holder`: only for a partner that `DescribesCards`. Whose name to ask the issuer
+      about, or None.
     """
 
     person: str
     redirect_url: str | None = None
     grant: Grant | None = None
+    trouble: str | None = None
     notify_url: str | None = None
     return_url: str | None = None
     state: str | None = field(default=None, repr=False)
+    holder: CardHolder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +133,17 @@ class Grant:
     - `consent_expires_at`: milliseconds since the epoch, or None when it has no end.
     - `person`: whom the partner says it belongs to, in the words of `SessionRequest.person`; None
       where the partner does not say. A grant of somebody else is refused (threat T9).
+    - `name_match`: what came of `SessionRequest.holder`; None where nobody asked.
+    - `sole`: one exchange at most stands on the consent, and a proof of the same consent brings no
+      second one.
     """
 
     secret: Secret[str]
     external_id: str
     consent_expires_at: int | None = None
     person: str | None = None
+    name_match: NameMatch | None = None
+    sole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
@@ -65,7 +66,8 @@ _EXTERNAL_ID = re.compile(r"[ -~]{1,255}")
 _log = structlog.get_logger("tallystick.partners")
 
 
-def manifests() -> list[Manifest]:
+@cache  # what is installed does not change under a process, and looking through it takes a while
+def manifests() -> Sequence[Manifest]:
     """Every partner's manifest, oldest partner first (contract 10, no. 18)."""
     found = [
         importlib.import_module(f"{package.__name__}.{module.name}").PARTNER
@@ -73,7 +75,7 @@ def manifests() -> list[Manifest]:
         if module.ispkg and module.name != "tests"
     ]
     found += [point.load() for point in entry_points(group=ENTRY_POINTS)]
-    return sorted(found, key=lambda manifest: (manifest.created, manifest.key))
+    return tuple(sorted(found, key=lambda manifest: (manifest.created, manifest.key)))
 
 
 def load(name: str) -> Any:

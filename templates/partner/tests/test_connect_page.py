@@ -12,16 +12,15 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 import uvicorn
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
-from tests.requirements import CHROMIUM_ARGS, chromium
+from tests.browser import visit
 
 from tallystick.partners.acme.tests.stage import PREFIX, Seat
 
 pytestmark = pytest.mark.browser
 
-PATIENCE_MS = 30_000  # a bound for a busy machine, not a measure of the page
 KEYS = {"X-Client-Id": "sandbox", "X-Client-Secret": "sandbox"}
 
 
@@ -42,17 +41,10 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["light", "dark"])
-def page(request: pytest.FixtureRequest) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
-        look = {"viewport": {"width": 360, "height": 640}, "color_scheme": request.param}
-        page = browser.new_page(**look)
-        page.set_default_timeout(PATIENCE_MS)
-        wrong: list[str] = []
-        page.on("console", lambda m: wrong.append(m.text) if "Security Policy" in m.text else None)
+def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    phone = {"width": 360, "height": 640}
+    with visit(browser, viewport=phone, color_scheme=request.param) as page:
         yield page
-        browser.close()
-        assert wrong == []
 
 
 def open_page(page: Page, url: str, **asked: str) -> None:

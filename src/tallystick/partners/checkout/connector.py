@@ -50,7 +50,7 @@ class Connector:
         answer = await self._wire.call(
             "POST",
             "/payment-sessions",
-            json=checkout.session_request(self._settings, request.person, now_ms),
+            json=checkout.session_request(self._settings, request, now_ms),
             idempotency_key=uuid4(self._entropy),
         )
         return checkout.session_started(read(answer, checkout.PaymentSession), now_ms)

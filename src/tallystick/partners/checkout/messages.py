@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
 from tallystick.clock import MINUTE_MS, to_iso
 from tallystick.partners.checkout.settings import CheckoutSettings
-from tallystick.partners.contract import Card, Grant, SessionStarted
+from tallystick.partners.contract import (
+    Card,
+    CardHolder,
+    Grant,
+    NameMatch,
+    SessionRequest,
+    SessionStarted,
+)
 from tallystick.partners.errors import PartnerRefused, PartnerUnavailable, ProofRejected
 from tallystick.secret import Secret
 
@@ -41,11 +48,25 @@ class PaymentSession(msgspec.Struct, frozen=True):
         return f"PaymentSession({self.id})"
 
 
+# Checkout.com's words are ours with another line between.
+_NAME_MATCHES: dict[str, NameMatch] = {said.replace("-", "_"): said for said in get_args(NameMatch)}
+
+
+class AccountHolder(msgspec.Struct, frozen=True):
+    """Of all that is said of the holder, only what came of the inquiry is read.
+
+    In a request the member is a boolean: one that is repeated must not cost the card.
+    """
+
+    account_name_inquiry: Any = None
+
+
 class Source(msgspec.Struct, frozen=True):
     """What was paid with. `id` is there when the card was stored, as our sessions ask for."""
 
     type: str
     id: InstrumentId | None = None
+    account_holder: AccountHolder | None = None
 
 
 class Payment(msgspec.Struct, frozen=True):
@@ -96,22 +117,27 @@ class Held(msgspec.Struct, frozen=True):
         return f"Held({self.instrument_id})"
 
 
-def session_request(settings: CheckoutSettings, person: str, now_ms: int) -> dict[str, Any]:
+def session_request(
+    settings: CheckoutSettings, asked: SessionRequest, now_ms: int
+) -> dict[str, Any]:
     """A payment of nothing that stores the card: the request of Dwolla's own example.
 
     Whose session it is stands in `reference`, which comes back with the payment, and which only
     who has the secret key can set. Raises PartnerRefused.
     """
-    reference = _OURS + person
-    if not person or len(reference) > _REFERENCE_CHARS_MAX:
+    reference = _OURS + asked.person
+    if not asked.person or len(reference) > _REFERENCE_CHARS_MAX:
         raise PartnerRefused("PERSON_DOES_NOT_FIT")
+    card: dict[str, Any] = {"store_payment_details": "enabled"}
+    if asked.holder is not None:
+        card["account_holder"] = _inquiry(asked.holder)
     request: dict[str, Any] = {
         "amount": 0,
         "currency": "USD",
         "reference": reference,
         "billing": {"address": {"country": "US"}},
         "enabled_payment_methods": ["card"],
-        "payment_method_configuration": {"card": {"store_payment_details": "enabled"}},
+        "payment_method_configuration": {"card": card},
         "3ds": {"enabled": False},
         "expires_on": to_iso(now_ms + SESSION_MS),
         "success_url": settings.landing_url,
@@ -120,6 +146,15 @@ def session_request(settings: CheckoutSettings, person: str, now_ms: int) -> dic
     if settings.processing_channel_id is not None:
         request["processing_channel_id"] = settings.processing_channel_id
     return request
+
+
+def _inquiry(holder: CardHolder) -> dict[str, Any]:
+    return {
+        "type": "individual",
+        "first_name": holder.first_name,
+        "last_name": holder.last_name,
+        "account_name_inquiry": True,
+    }
 
 
 def session_started(session: PaymentSession, now_ms: int) -> SessionStarted:
@@ -154,7 +189,9 @@ def grant(payment: Payment, asked: str) -> Grant:
         raise ProofRejected("CARD_NOT_STORED")
     person = _person_of(payment)
     secret = Secret(msgspec.json.encode(Held(payment.id, payment.source.id)).decode())
-    return Grant(secret, external_id=payment.id, person=person)
+    holder = payment.source.account_holder
+    said = _NAME_MATCHES.get(str(holder.account_name_inquiry)) if holder else None
+    return Grant(secret, external_id=payment.id, person=person, name_match=said)
 
 
 def _person_of(payment: Payment) -> str:

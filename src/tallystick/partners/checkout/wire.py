@@ -14,6 +14,8 @@ from tallystick.partners.http import Answer, PartnerHttp
 
 # Checkout.com's own words for an error, and its request ids. Anything else is nothing to keep.
 _WORD = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
+# How keys begin: a word that repeats one is none to pass on.
+_KEYS = ("sk_", "pk_")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 T = TypeVar("T")
@@ -87,6 +89,6 @@ def _error_code(body: Any) -> str | None:
     codes = body.get("error_codes")
     listed = codes if isinstance(codes, list) else []
     for word in [*listed[:1], body.get("error_type")]:
-        if isinstance(word, str) and _WORD.fullmatch(word):
+        if isinstance(word, str) and _WORD.fullmatch(word) and not word.startswith(_KEYS):
             return word
     return None

@@ -25,6 +25,7 @@ from tallystick.partners.contract import (
     SessionStarted,
 )
 from tallystick.partners.errors import (
+    ConsentLost,
     GrantRevoked,
     NotOffered,
     PartnerError,
@@ -158,7 +159,7 @@ class Connector:
             return [account] if account else []
         member = await self._member(held)
         mx.require_working(member)
-        return await self._account(held, member.name or "", GrantRevoked)
+        return await self._account(held, member.name or "", ConsentLost)
 
     async def _account(
         self, held: mx.OfUser, institution: str, gone: type[PartnerError]
@@ -177,9 +178,7 @@ class Connector:
             raise PartnerUnavailable("ANSWER_ABOUT_ANOTHER")
         return member
 
-    async def _shown(
-        self, held: mx.OfUser, gone: type[PartnerError] = GrantRevoked
-    ) -> mx.MxAccountShown:
+    async def _shown(self, held: mx.OfUser, gone: type[PartnerError]) -> mx.MxAccountShown:
         path = f"/users/{held.user_guid}/accounts/{held.account_guid}"
         shown = self._wire.one(
             await self._wire.call("GET", path), "account", mx.MxAccountShown, gone=gone
@@ -218,7 +217,10 @@ class Connector:
             await self._refresh(lambda: self._wire.call("POST", path))
             member = await self._member(held)
             mx.require_working(member)
-        shown = await self._shown(held)
+        shown = await self._shown(held, ConsentLost)
+        if shown.is_closed:
+            # The member works: the person signed in again, and not where this account is.
+            raise ConsentLost("ACCOUNT_NOT_SHARED")
         return mx.balance_of(shown, member.successfully_aggregated_at or shown.updated_at)
 
     async def _processor_balance(

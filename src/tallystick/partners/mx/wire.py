@@ -99,7 +99,7 @@ class MxWire:
         for page in range(1, PAGES_MAX + 1):
             asked: dict[str, str | int] = {**params, "page": page, "records_per_page": PER_PAGE}
             answer = await self.call("GET", path, params=asked)
-            for entry in self.one(answer, name, list[shape], gone=gone):  # type: ignore[valid-type]
+            for entry in self.one(answer, name, list[shape], gone=gone):  # type: ignore[valid-type]  # ty: ignore[invalid-type-form]
                 yield entry
             if page >= _total_pages(answer.body):
                 return

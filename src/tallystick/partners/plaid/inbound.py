@@ -12,12 +12,10 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
 
 from tallystick.clock import MINUTE_MS, SECOND_MS, Clock, from_iso
 from tallystick.ids import as_uuid
@@ -27,6 +25,10 @@ from tallystick.partners.plaid.messages import Message, Text
 from tallystick.partners.plaid.refusals import CODE, GONE, NEEDS_UPDATE_MODE
 from tallystick.partners.plaid.wire import PlaidWire
 
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey
+    from joserfc.jws import JWSRegistry
+
 HEADER = "plaid-verification"
 AGE_MAX_MS = 5 * MINUTE_MS
 UNKNOWN_FOR_MS = MINUTE_MS
@@ -35,8 +37,6 @@ FETCH_EVERY_MS = SECOND_MS
 KEY_KEPT_MS = 60 * MINUTE_MS
 
 _ALGORITHMS = ("ES256",)
-# A header member that Plaid may add some day is no reason to refuse; _FORBIDDEN has those that are.
-_REGISTRY = jws.JWSRegistry(algorithms=_ALGORITHMS, strict_check_header=False)
 _COMPACT = re.compile(r"[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+\.[0-9A-Za-z_-]+", re.ASCII)
 _TOKEN_LENGTH_MAX = 4096
 # Header members that would choose the key or change what is signed. Plaid sends alg, kid and typ.
@@ -79,13 +79,17 @@ class Inbound:
         token = headers.get(HEADER, "")
         if len(token) > _TOKEN_LENGTH_MAX or not _COMPACT.fullmatch(token):
             return False
+        # Not before there is a signature to check: with what it imports it is a twelfth of a start.
+        from joserfc import jws
+        from joserfc.errors import JoseError
+
         try:
-            signed = jws.extract_compact(token.encode("ascii"), registry=_REGISTRY)
+            signed = jws.extract_compact(token.encode("ascii"), registry=_registry())
             kid = _kid(signed.headers())
             if kid is None or not self._covers(signed.payload, body):
                 return False
             key = await self._keys.find(kid)
-            return key is not None and jws.validate_compact(signed, key, registry=_REGISTRY)
+            return key is not None and jws.validate_compact(signed, key, registry=_registry())
         except (JoseError, ValueError, TypeError, RecursionError):
             return False
 
@@ -101,6 +105,14 @@ class Inbound:
             return False
         actual = hashlib.sha256(body).hexdigest().encode()
         return hmac.compare_digest(digest.encode(), actual)
+
+
+@cache
+def _registry() -> JWSRegistry:
+    from joserfc.jws import JWSRegistry
+
+    # A member that Plaid may add some day is no reason to refuse; _FORBIDDEN has those that are.
+    return JWSRegistry(algorithms=_ALGORITHMS, strict_check_header=False)
 
 
 def _kid(header: Any) -> str | None:
@@ -172,6 +184,9 @@ class Keys:
             return None
         if jwk.expired_at is not None and jwk.expired_at * SECOND_MS <= self._clock.now_ms():
             return None
+        from joserfc.errors import JoseError
+        from joserfc.jwk import ECKey
+
         try:
             return ECKey.import_key({"kty": "EC", "crv": "P-256", "x": jwk.x, "y": jwk.y})
         except (JoseError, ValueError, TypeError):

@@ -27,6 +27,10 @@ from tallystick.secret import Secret
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 
+# What is wrong with an Item that does not share the linked account: our own word, Plaid's error and
+# Plaid's notice. Its remedy is update mode with account selection.
+LACKS_ACCOUNT = frozenset({"ACCOUNT_NOT_SHARED", "INVALID_ACCOUNT_ID", "USER_ACCOUNT_REVOKED"})
+
 # Beyond this a JSON number no longer carries cents, and no bank account holds it.
 _CENTS_MAX = 2**53
 # Floats that were computed upstream miss the cent by less than this; a real fraction does not.
@@ -76,6 +80,10 @@ class LinkUser(Message, frozen=True):
     client_user_id: str
 
 
+class LinkUpdate(Message, frozen=True):
+    account_selection_enabled: bool
+
+
 class LinkTokenCreate(Message, frozen=True, kw_only=True):
     client_name: str
     language: str
@@ -83,6 +91,7 @@ class LinkTokenCreate(Message, frozen=True, kw_only=True):
     user: LinkUser
     products: Sequence[str] | None = None
     access_token: str | None = None
+    update: LinkUpdate | None = None
     webhook: str | None = None
     redirect_uri: str | None = None
     android_package_name: str | None = None
@@ -99,8 +108,11 @@ def link_request(
 ) -> LinkTokenCreate:
     """Link for a first consent, or in update mode for the Item of the access token `update`.
 
-    In update mode Plaid wants no `products` and gives `webhook` no effect, so neither is sent.
+    In update mode Plaid wants no `products` and gives `webhook` no effect, so neither is sent. The
+    person is asked for accounts again only where the linked one is missing: who is asked may also
+    take accounts away. (A bank with an OAuth page of its own asks anyway, whatever is sent.)
     """
+    reselects = request.trouble in LACKS_ACCOUNT
     is_url = (request.redirect_url or "").lower().startswith(("https://", "http://"))
     return LinkTokenCreate(
         client_name=settings.client_name,
@@ -109,6 +121,7 @@ def link_request(
         user=LinkUser(request.person),
         products=None if update else ("auth",),
         access_token=update,
+        update=LinkUpdate(account_selection_enabled=True) if update and reselects else None,
         webhook=None if update else request.notify_url,
         # Whatever is no URL is an Android package (contract 5.8); Plaid takes one or the other.
         redirect_uri=request.redirect_url if is_url else None,
@@ -159,8 +172,13 @@ class ProcessorToken(Message, frozen=True):
 
 
 def item_grant(answer: PublicTokenExchanged) -> Grant:
-    """The end of the consent is not in this answer; Plaid announces it by webhook."""
-    return Grant(_sealed(OfItem(answer.access_token)), answer.item_id)
+    """The end of the consent is not in this answer; Plaid announces it by webhook.
+
+    A new link is a new Item. An Item that is there already comes from Link in update mode, which
+    hands out a public token as well, though "an Item's access_token does not change when using
+    Link in update mode, so there is no need to repeat the exchange token process".
+    """
+    return Grant(_sealed(OfItem(answer.access_token)), answer.item_id, sole=True)
 
 
 def processor_grant(processor_token: str, account_id: str) -> Grant:

@@ -168,7 +168,8 @@ class Connector:
 
     async def _balances(self, token: str, account: str) -> tink.Balances:
         answer = await self._wire.call("GET", f"/data/v2/accounts/{account}/balances", token)
-        shown = self._wire.read(answer, tink.Balances, gone=GrantRevoked)
+        # The consent works, so the person may share the account again by renewing it.
+        shown = self._wire.read(answer, tink.Balances, gone=ConsentLost)
         if shown.account_id != account:
             raise PartnerUnavailable("ANSWER_ABOUT_ANOTHER")
         return shown

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 APPROVED = "10000"
 
@@ -70,9 +71,9 @@ class SandboxCard:
 _PREFIXES = {"4": "Visa", "5": "Mastercard"}
 
 
-def _cards(*numbers: str, **how: str | bool) -> list[tuple[str, SandboxCard]]:
+def _cards(*numbers: str, **how: Any) -> list[tuple[str, SandboxCard]]:
     return [
-        (number, SandboxCard(number[:8], number[-4:], _PREFIXES[number[0]], **how))  # type: ignore[arg-type]
+        (number, SandboxCard(number[:8], number[-4:], _PREFIXES[number[0]], **how))
         for number in numbers
     ]
 

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tallystick.clock import from_iso
+from tallystick.partners.checkout.simulator import names
 from tallystick.partners.checkout.simulator.errors import VALIDATION, Refusal, invalid
 from tallystick.partners.checkout.simulator.gate import Body
 from tallystick.partners.checkout.simulator.show import show_session
@@ -63,6 +64,8 @@ def _inner_problems(asked: Document) -> list[str]:
     storing = card.get("store_payment_details") if isinstance(card, dict) else None
     if card is not None and (not isinstance(card, dict) or not _is_one_of(storing, _STORING)):
         codes.append("store_payment_details_invalid")
+    if isinstance(card, dict):
+        codes += names.problems(card.get("account_holder"))
     secure = asked.get("3ds")
     if isinstance(secure, dict) and secure.get("enabled") is True:
         # Said rather than silently left out; see docs/partners/checkout.md.

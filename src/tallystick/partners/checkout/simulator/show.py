@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tallystick.partners.checkout.simulator.cards import BY_KEY, SUMMARIES, SandboxCard
+from tallystick.partners.checkout.simulator.names import inquire
 
 Document = dict[str, Any]
 
@@ -71,8 +72,15 @@ def _show_source(payment: Document) -> Document:
             "payouts": card.card_type != "CREDIT",
             "fast_funds": _fast_funds(card),
             "billing_address": (payment["asked"].get("billing") or {}).get("address"),
+            "account_holder": _show_holder(payment["asked"]),
         }
     )
+
+
+def _show_holder(asked: Document) -> Document | None:
+    configuration = asked.get("payment_method_configuration") or {}
+    holder = (configuration.get("card") or {}).get("account_holder")
+    return None if holder is None else inquire(holder)
 
 
 def _fast_funds(card: SandboxCard) -> str:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import msgspec
 import pytest
 
-from tallystick.clock import VirtualClock, from_iso
+from tallystick.clock import from_iso
 from tallystick.partners import contract
-from tallystick.partners.checkout import PARTNER
-from tallystick.partners.checkout.connector import Connector
 from tallystick.partners.checkout.proof import CheckoutPayment
 from tallystick.partners.checkout.settings import CheckoutSettings
-from tallystick.partners.contract import Grant, Notice, Proof, SessionRequest
+from tallystick.partners.checkout.tests.checkout_stage import (
+    BASE,
+    GRANT,
+    HELD,
+    INSTRUMENT,
+    PAYMENT,
+    PERSON,
+    REQUEST_ID,
+    Stage,
+    changed,
+    source,
+)
+from tallystick.partners.checkout.wire import refusal
+from tallystick.partners.contract import CardHolder, Grant, Proof, SessionRequest
 from tallystick.partners.errors import (
     GrantRevoked,
     PartnerError,
@@ -26,76 +34,15 @@ from tallystick.partners.errors import (
     PartnerUnavailable,
     ProofRejected,
 )
-from tallystick.partners.http import PartnerHttp
-from tallystick.partners.registry import GuardedPartner
+from tallystick.partners.http import Answer
 from tallystick.secret import Secret
 
 pytestmark = pytest.mark.anyio
-
-TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
-BASE = "https://api.sandbox.checkout.com"
-NOW = "2026-11-20T10:00:00.000Z"
-PERSON = "fcd15e5f-8d13-4570-a9b7-7fb49e55941d"
-PAYMENT = "pay_mbabizu24mvu3mela5njyhpit4"
-INSTRUMENT = "src_nwd3m4in3hkuddfpjsaevunhdy"
-HELD = {"payment_id": PAYMENT, "instrument_id": INSTRUMENT}
-GRANT = Grant(Secret(json.dumps(HELD)), external_id=PAYMENT)
-REQUEST_ID = "2f4a1c0e-8f5d-4c1d-9a77-0f2a4d1f2b33"
 
 
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
-
-
-def transcript(name: str) -> dict[str, Any]:
-    return json.loads((TRANSCRIPTS / f"{name}.json").read_text())
-
-
-def changed(name: str, **members: Any) -> dict[str, Any]:
-    """A transcript's answer with other members; `...` leaves one out."""
-    answer = transcript(name)["response"]
-    whole = {**answer["json"], **members}
-    return {**answer, "json": {k: v for k, v in whole.items() if v is not ...}}
-
-
-def source(**members: Any) -> dict[str, Any]:
-    whole = {**transcript("read_payment")["response"]["json"]["source"], **members}
-    return changed("read_payment", source={k: v for k, v in whole.items() if v is not ...})
-
-
-class Stage:
-    """Answers with transcripts, in order; each request must be the transcript's."""
-
-    def __init__(self, *names: str, **changes: Any) -> None:
-        self.script = [transcript(name) for name in names]
-        for number, answer in changes.items():
-            self.script[int(number[1:])]["response"] = answer
-        self.requests: list[httpx2.Request] = []
-        self.clock = VirtualClock()
-        self.clock.freeze()
-        self.clock.set(from_iso(NOW))
-        http = PartnerHttp(BASE, transport=httpx2.MockTransport(self.answer))
-        settings = CheckoutSettings(
-            base_url=BASE,
-            secret_key="sk_sbox_key",
-            processing_channel_id="pc_" + "a" * 26,
-            webhook_secret="a key",
-        )
-        self.partner = GuardedPartner(PARTNER, Connector(settings, http, self.clock))
-
-    def answer(self, request: httpx2.Request) -> httpx2.Response:
-        self.requests.append(request)
-        expected = self.script.pop(0)
-        asked, answer = expected["request"], expected["response"]
-        assert (request.method, request.url.path) == (asked["method"], asked["path"])
-        assert (json.loads(request.content) if request.content else None) == asked["json"]
-        assert request.headers["authorization"] == "Bearer sk_sbox_key"
-        assert request.headers["accept"] == "application/json"
-        body = answer.get("json")
-        raw = answer.get("raw", b"" if body is None else json.dumps(body).encode())
-        headers = {"Cko-Request-Id": answer.get("request_id", REQUEST_ID)}
-        return httpx2.Response(answer["status"], stream=httpx2.ByteStream(raw), headers=headers)
 
 
 async def redeem(answer: Any = None) -> Grant:
@@ -143,6 +90,15 @@ async def test_each_session_has_an_idempotency_key_of_its_own():
     assert len(keys) == 2
 
 
+async def test_a_session_asks_whose_card_it_is():
+    stage = Stage("create_session_with_inquiry")
+    started = await stage.partner.start_session(
+        SessionRequest(PERSON, holder=CardHolder("John", "Doe"))
+    )
+    assert started.external_id == "ps_39vhHjFxZuJRKOw5Hexbnv39fC7"
+    assert "John" not in repr(SessionRequest(PERSON, holder=CardHolder("John", "Doe")))
+
+
 @pytest.mark.parametrize("person", ["", "x" * 40])
 async def test_a_person_that_no_reference_can_hold_is_refused(person):
     stage = Stage()
@@ -180,6 +136,27 @@ async def test_a_payment_becomes_a_grant_that_says_whose_it_is():
     assert json.loads(grant.secret.reveal()) == HELD
     assert grant.person == PERSON
     assert grant.consent_expires_at is None
+    assert grant.name_match is None
+
+
+@pytest.mark.parametrize(
+    ("holder", "said"),
+    [
+        ({"account_name_inquiry": "full_match"}, "full-match"),
+        ({"account_name_inquiry": "partial_match"}, "partial-match"),
+        ({"account_name_inquiry": "no_match"}, "no-match"),
+        ({"account_name_inquiry": "not_performed"}, "not-performed"),
+        ({"account_name_inquiry": "not_supported"}, "not-supported"),
+        ({"account_name_inquiry": "something_new"}, None),
+        ({"account_name_inquiry": None}, None),
+        ({"account_name_inquiry": True}, None),
+        ({"type": "individual", "first_name": "John"}, None),
+        (None, None),
+    ],
+    ids=str,
+)
+async def test_what_the_issuer_says_to_a_name(holder, said):
+    assert (await redeem(source(account_holder=holder))).name_match == said
 
 
 @pytest.mark.parametrize("status", ["Card Verified", "Authorized", "Captured"])
@@ -404,57 +381,6 @@ def test_settings_show_no_value():
             msgspec.convert({"base_url": BASE, "secret_key": "k", **wrong}, CheckoutSettings)
 
 
-# ── webhooks ──────────────────────────────────────────────────────────────────────────────────
-
-EVENT = json.dumps({"id": "evt_1", "type": "card_verified", "data": {"id": PAYMENT}}).encode()
-SIGNATURE = hmac.new(b"a key", EVENT, hashlib.sha256).hexdigest()
-
-
-async def test_a_signed_webhook_is_the_partners():
-    partner = Stage().partner
-    assert await partner.verify({"cko-signature": SIGNATURE}, EVENT)
-    assert partner.translate(EVENT) == [Notice("changed", PAYMENT, "card_verified")]
-
-
-@pytest.mark.parametrize(
-    ("headers", "body"),
-    [
-        ({}, EVENT),
-        ({"cko-signature": ""}, EVENT),
-        ({"cko-signature": SIGNATURE[:-1]}, EVENT),
-        ({"cko-signature": SIGNATURE.upper()}, EVENT),
-        ({"cko-signature": f"sha256={SIGNATURE}"}, EVENT),
-        ({"cko-signature": f"{SIGNATURE}, {SIGNATURE}"}, EVENT),
-        ({"cko-signature": "é" * 64}, EVENT),
-        ({"cko-signature": "\udc80" * 64}, EVENT),
-        ({"cko-signature": SIGNATURE}, EVENT + b" "),
-        ({"cko-signature": SIGNATURE}, b""),
-    ],
-    ids=str,
-)
-async def test_any_other_webhook_is_not(headers, body):
-    assert not await Stage().partner.verify(headers, body)
-
-
-async def test_without_a_secret_every_webhook_is_refused():
-    settings = CheckoutSettings(base_url=BASE, secret_key="k")
-    connector = Connector(settings, PartnerHttp(BASE), VirtualClock())
-    empty = hmac.new(b"", EVENT, hashlib.sha256).hexdigest()
-    assert not await connector.verify({"cko-signature": empty}, EVENT)
-
-
-@pytest.mark.parametrize(
-    ("body", "notices"),
-    [
-        (b'{"type": "a b", "data": {"id": "%s"}}' % PAYMENT.encode(), [Notice("changed", PAYMENT, "UNKNOWN")]),
-        (b'{"type": "dispute_received", "data": {"id": "dsp_1"}}', []),
-        (b'{"type": "card_verified", "data": {"id": 7}}', []),
-        (b'{"type": "card_verified"}', []),
-        (b"\xff", []),
-        (b"", []),
-        (b"[" * 100_000, []),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_a_webhook_is_a_doorbell(body, notices):
-    assert Stage().partner.translate(body) == notices
+def test_a_key_that_checkout_repeats_is_no_error_code():
+    answer = Answer(401, httpx2.Headers(), {"error_type": "sk_sbox_4bd3xq7", "error_codes": []})
+    assert refusal(answer, PartnerRefused).code == "HTTP_401"

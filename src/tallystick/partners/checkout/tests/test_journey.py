@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import json
 from typing import Any
 
 import pytest
 from tests.gateway import BASE, Api, InProcess, in_process
+from tests.notices import assert_heard_as_signed
 
+from tallystick.api.exchanges import service as exchanges
 from tallystick.api.exchanges.health import CONFIRM_MS
+from tallystick.clock import SECOND_MS
 from tallystick.partners.checkout.tests.checkout_world import (
     BRITISH_DEBIT,
     CREDIT,
@@ -20,6 +22,7 @@ from tallystick.partners.checkout.tests.checkout_world import (
     VISA_DEBIT,
 )
 from tallystick.server.inbound import Inbound
+from tallystick.store.db import Statement
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +96,67 @@ async def test_a_card_without_use_is_no_funding_source(api, number, message):
     assert [each["message"] for each in refused.json()["_embedded"]["errors"]] == [message]
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        ("John", "Doe", "full-match"),
+        ("John", "John", "partial-match"),
+        ("James", "Taylor", "no-match"),
+        ("Carol", "Anne", "not-performed"),
+        ("Lisa", "Rose", "not-supported"),
+        ("Zoë", "Ng", "full-match"),  # no test name: ours
+    ],
+)
+async def test_an_exchange_tells_whose_card_it_is(api, first, last, said):
+    customer = await api.customer()
+    linked = await exchange_of(api, customer, first, last, asks=True)
+    shown = (await api.get(linked)).json()
+    assert shown["cardDetails"] == {"accountNameInquiry": said}
+    listed = (await api.get(f"{customer}/exchanges")).json()["_embedded"]["exchanges"]
+    assert listed == [shown]
+
+
+async def test_nobody_is_asked_about_a_name_unless_told_to(api):
+    customer = await api.customer()
+    for linked in (
+        await exchange_of(api, customer, "James", "Taylor", asks=False),
+        await exchange(api, customer),
+    ):
+        assert "cardDetails" not in (await api.get(linked)).json()
+
+
+async def exchange_of(api: Api, customer: str, first: str, last: str, *, asks: bool) -> str:
+    body = {
+        "_links": {"exchange-partner": {"href": await api.partner_href(NAME)}},
+        "cardDetails": {"firstName": first, "lastName": last, "accountNameInquiry": asks},
+    }
+    session = await api.create(f"{customer}/exchange-sessions", body)
+    token = (await api.complete(session))["token"]
+    return await api.create(f"{customer}/exchanges", await proof(api, token))
+
+
+async def test_the_answer_outlives_a_crash_and_the_name_is_not_kept(gateway, api, monkeypatch):
+    """Between the grant and the exchange: what the issuer said is in the sealed grant."""
+    recording = exchanges._record
+
+    async def crash(*_args: Any) -> Any:
+        raise RuntimeError("arranged")
+
+    monkeypatch.setattr(exchanges, "_record", crash)
+    customer = await api.customer()
+    with pytest.raises(AssertionError, match="ServerError"):
+        await exchange_of(api, customer, "James", "Taylor", asks=True)
+    monkeypatch.setattr(exchanges, "_record", recording)
+    gateway.clock.advance(exchanges.LEASE_MS + SECOND_MS)
+    assert await exchanges.resume(gateway.core) == 1
+    (shown,) = (await api.get(f"{customer}/exchanges")).json()["_embedded"]["exchanges"]
+    assert shown["cardDetails"] == {"accountNameInquiry": "no-match"}
+    for table in ("exchange", "exchange_session", "exchange_intent", "audit"):
+        rows = await gateway.core.db.all(Statement(f"SELECT * FROM {table}"))
+        assert rows
+        assert "Taylor" not in str([tuple(row) for row in rows])
+
+
 async def test_a_payment_works_once(api):
     customer = await api.customer()
     body = await proof(api, await paid(api, customer))
@@ -104,8 +168,10 @@ async def test_a_payment_works_once(api):
 async def test_a_payment_of_another_customer_is_refused(api):
     mine, theirs = await api.customer(), await api.customer()
     body = await proof(api, await paid(api, theirs))
-    refused = await api.post(f"{mine}/exchanges", json=body)
-    assert (refused.status_code, refused.json()["code"]) == (401, "InvalidExchangeToken")
+    for path, status in ((f"{mine}/exchanges", 401), ("/exchanges", 400)):
+        refused = await api.post(path, json=body)
+        assert (refused.status_code, refused.json()["code"]) == (status, "InvalidExchangeToken")
+    assert (await api.get("/exchanges")).json()["total"] == 0
 
 
 @pytest.mark.parametrize("token", ["pay_" + "a" * 26, VISA_DEBIT, "zzz-none"])
@@ -130,30 +196,29 @@ async def test_a_card_that_was_deleted_at_the_partner_removes_the_exchange(gatew
         gateway.clock.advance(CONFIRM_MS)
 
 
-async def test_a_webhook_makes_the_gateway_look(tmp_path):
+async def test_a_webhook_makes_the_gateway_look(tmp_path, database_url, monkeypatch):
     """What the notice says is not believed; that the card is gone is seen by looking."""
-    url = f"sqlite:///{tmp_path}/t.db"
     settings = {"checkout": {"webhook_secret": "a key"}}
-    async with in_process(tmp_path, url, partners=settings) as gateway:
+    async with in_process(tmp_path, database_url, partners=settings) as gateway:
         api = await gateway.application()
         customer = await api.customer()
         token = await paid(api, customer)
-        linked = await api.create(f"{customer}/exchanges", await proof(api, token))
-        body = json.dumps({"type": "payment_voided", "data": {"id": token}}).encode()
-        signed = {"Cko-Signature": hmac.new(b"a key", body, hashlib.sha256).hexdigest()}
-        inbound = "/_inbound/checkout"
-        assert (await api.post(inbound, content=body)).status_code == 401
-        assert (await api.post(inbound, content=body, headers=signed)).status_code == 200
-        assert (await api.get(linked)).json()["status"] == "active"
+        await api.create(f"{customer}/exchanges", await proof(api, token))
         payment = await api.get(f"{SIMULATOR}/payments/{token}", headers=SECRET_KEY)
-        path = f"{SIMULATOR}/instruments/{payment.json()['source']['id']}"
-        await api.delete(path, headers=SECRET_KEY)
-        for status in ("active", "removed"):
-            body += b" "
-            signed = {"Cko-Signature": hmac.new(b"a key", body, hashlib.sha256).hexdigest()}
-            assert (await api.post(inbound, content=body, headers=signed)).status_code == 200
-            assert (await api.get(linked)).json()["status"] == status
-            gateway.clock.advance(CONFIRM_MS)
+        card = f"{SIMULATOR}/instruments/{payment.json()['source']['id']}"
+        body = json.dumps({"type": "payment_voided", "data": {"id": token}}).encode()
+
+        def sign(content: bytes, key: bytes = b"a key", digest: str = "sha256") -> dict[str, str]:
+            return {"Cko-Signature": hmac.new(key, content, digest).hexdigest()}
+
+        forged = {
+            "another key": sign(body, key=b"another"),
+            "another algorithm": sign(body, digest="sha512"),
+        }
+        await assert_heard_as_signed(
+            gateway, api, monkeypatch, key="checkout", body=body, sign=sign, forged=forged,
+            lose=lambda: api.delete(card, headers=SECRET_KEY), doorbell=True,
+        )  # fmt: skip
 
 
 async def test_the_simulator_tells_the_gateway(tmp_path, monkeypatch):
@@ -175,5 +240,5 @@ async def test_the_simulator_tells_the_gateway(tmp_path, monkeypatch):
         workflow = {"name": "tallystick", "actions": [action]}
         await api.post(f"{SIMULATOR}/workflows", json=workflow, headers=SECRET_KEY)
         await paid(api, await api.customer())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await told.get() == 200

@@ -15,7 +15,7 @@ from tallystick.clock import VirtualClock
 from tallystick.partners.checkout.connector import Connector
 from tallystick.partners.checkout.proof import CheckoutPayment
 from tallystick.partners.checkout.settings import CheckoutSettings
-from tallystick.partners.checkout.tests.checkout_world import SESSION, World, world_at
+from tallystick.partners.checkout.tests.checkout_world import SESSION, World
 from tallystick.partners.contract import Grant, SessionRequest
 from tallystick.partners.errors import PartnerError
 from tallystick.partners.http import PartnerHttp
@@ -110,12 +110,6 @@ async def test_the_connector_believes_no_lie(name):
 CARD = {"type": "card", "number": "4024764449971519", "expiry_month": 12, "expiry_year": 2035, "cvv": "100", "name": "Jane"}  # fmt: skip
 WORKFLOW = {"name": "n", "active": True, "conditions": [{"type": "event", "events": {"gateway": ["card_verified"]}}], "actions": [{"type": "webhook", "url": "https://x.example/", "headers": {"A": "b"}, "signature": {"method": "HMACSHA256", "key": "k"}}]}  # fmt: skip
 FULL_SESSION = {**SESSION, "payment_type": "Regular", "capture": True, "locale": "en", "expires_on": "2090-01-01T00:00:00Z", "metadata": {"a": "b"}, "customer": {"email": "a@b.example"}, "3ds": {"enabled": False}, "enabled_payment_methods": ["card"], "display_name": "n"}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world_at(tmp_path_factory.mktemp("world")) as world:
-        yield world
 
 
 def bodies(world: World) -> dict[tuple[str, str], dict[str, Any]]:

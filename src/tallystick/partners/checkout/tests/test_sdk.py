@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tallystick.partners.checkout.tests.checkout_world import NO_FUNDS, PERSON, World, world_at
+from tallystick.partners.checkout.tests.checkout_world import NO_FUNDS, PERSON, World
 
 pytest.importorskip("checkout_sdk")
 
@@ -21,12 +20,6 @@ from checkout_sdk.instruments.instruments import UpdateCardInstrumentRequest
 from checkout_sdk.payments.sessions.sessions import PaymentSessionsRequest
 
 SECRET_KEY = "sk_sbox_" + "a2" * 13 + "#"
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world_at(tmp_path_factory.mktemp("world")) as world:
-        yield world
 
 
 def sdk(world: World, key: str = SECRET_KEY) -> Any:

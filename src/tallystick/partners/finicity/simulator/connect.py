@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +75,8 @@ class Journey:
         asked = self.session["asked"]
         if asked is None:
             raise bad_request("Nothing was asked")
-        challenge = Challenge(
-            **{**asked["challenge"], "options": tuple(asked["challenge"]["options"])}
-        )
+        told: Document = asked["challenge"]
+        challenge = replace(Challenge(**told), options=tuple(told["options"]))
         outcome = judge_answer(challenge, text)
         return self._land(BY_ID[asked["institution_id"]], asked["username"], outcome)
 

@@ -92,7 +92,7 @@ class State:
             same = {"institution_id": institution.id, "username": username}
             found = next(iter(self.shelf.all("login", customer_id=customer_id, **same)), None)
         now_ms = self.kit.clock.now_ms()
-        login = found or {
+        login: Document = found or {
             "id": self.new_id(),
             "customer_id": customer_id,
             "institution_id": institution.id,

@@ -15,11 +15,12 @@ from typing import Any
 import httpx2
 import pytest
 from playwright.async_api import Page, Route, async_playwright
+from tests.browser import ARGS, chromium
 from tests.gateway import BASE, Api, InProcess, Served
 
 from tallystick.clock import DAY_MS, from_iso
 from tallystick.partners.finicity.tests.finicity_world import PREFIX, Integrator
-from tallystick.partners.finicity.tests.test_connect_page import CHROMIUM, FLAGS, HOST, SCRIPT
+from tallystick.partners.finicity.tests.test_connect_page import HOST, SCRIPT
 
 pytestmark = pytest.mark.anyio
 
@@ -192,7 +193,7 @@ async def connect(shop: Integrator, address: str, link: str) -> None:
     """An unmodified page: it loads Finicity's script and launches Connect with the link."""
     script = (await shop.client.get("/assets/sdk/finicity-connect.min.js")).content
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=ARGS)
         page = await browser.new_page(viewport={"width": 360, "height": 780})
         await page.route(re.compile(r"\.js(\?|$)"), _late)
         await page.route(SCRIPT, lambda route: route.fulfill(
@@ -205,7 +206,6 @@ async def connect(shop: Integrator, address: str, link: str) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}")
 async def test_a_person_connects_and_the_shop_gets_a_verified_funding_source(
     server: Served, shop_page: str
 ):

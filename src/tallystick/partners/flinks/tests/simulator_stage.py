@@ -1,6 +1,7 @@
-"""What the simulator's tests stand on: the simulator without a socket, every answer checked.
+"""What the simulator's tests stand on: the simulator without a socket, every call checked.
 
-Answers are held against the OpenAPI documents of Authorize and Connect, where those are at hand.
+Answers, and requests that were accepted, are held against the OpenAPI documents of Authorize and
+Connect, where those are at hand.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ class Stage:
 
         answer = asyncio.run(once())
         check(method, path, answer)
+        if answer.is_success:
+            check_request(method, path, options.get("json"))
         return answer
 
     def call(self, method: str, path: str, status: int = 200, **options: Any) -> Json:
@@ -122,7 +125,7 @@ class Stage:
 
 @cache
 def operations() -> Mapping[str, tuple[re.Pattern[str], Json, Json]]:
-    """`METHOD /template` → the pattern of its path, its responses, and the components."""
+    """`METHOD /template` → the pattern of its path, the operation, and the components."""
     return dict(_operations())
 
 
@@ -135,7 +138,7 @@ def _operations() -> Iterator[tuple[str, tuple[re.Pattern[str], Json, Json]]]:
             pattern = re.compile(re.sub(r"\{[^}]+\}", "[^/]+", template))
             for method, operation in methods.items():
                 key = f"{method.upper()} {template}"
-                yield key, (pattern, operation["responses"], document["components"])
+                yield key, (pattern, operation, document["components"])
 
 
 def _nullable(node: Any) -> Any:
@@ -150,19 +153,49 @@ def _nullable(node: Any) -> Any:
     return shown
 
 
+def documented(method: str, path: str) -> tuple[Json, Json] | None:
+    """The operation and the components of a call that the documents speak of."""
+    called = path.removeprefix(BANKING)
+    for key, (pattern, operation, components) in operations().items():
+        if key.startswith(f"{method} ") and pattern.fullmatch(called):
+            return operation, components
+    return None
+
+
 def check(method: str, path: str, answer: httpx2.Response) -> None:
     """The answer is what the documents promise, if they speak of it."""
-    called = path.removeprefix(BANKING)
-    for key, (pattern, responses, components) in operations().items():
-        if not key.startswith(f"{method} ") or not pattern.fullmatch(called):
-            continue
-        promised = responses.get(str(answer.status_code))
-        # The documents leave out most errors; those have one shape everywhere.
-        schema = (
-            promised["content"]["application/json"]["schema"]
-            if promised
-            else {"$ref": "#/components/schemas/Error"}
-        )
+    if (found := documented(method, path)) is None:
+        return
+    operation, components = found
+    promised = operation["responses"].get(str(answer.status_code))
+    # The documents leave out most errors; those have one shape everywhere.
+    schema = (
+        promised["content"]["application/json"]["schema"]
+        if promised
+        else {"$ref": "#/components/schemas/Error"}
+    )
+    if promised or "Error" in components["schemas"]:
         whole = {**schema, "components": components}
-        if promised or "Error" in components["schemas"]:
-            jsonschema_rs.validator_for(whole).validate(json.loads(answer.content))
+        jsonschema_rs.validator_for(whole).validate(json.loads(answer.content))
+
+
+def check_request(method: str, path: str, body: Any) -> None:
+    """The request is a documented one, if the documents speak of it.
+
+    They know Authorize with a LoginId only; credentials are in Flinks' reference. So is the secret in
+    a header instead of the body, and `MostRecentCached` as a text.
+    """
+    found = documented(method, path)
+    if found is None or (path.endswith("/Authorize") and "LoginId" not in body):
+        return
+    operation, components = found
+    if "requestBody" not in operation:
+        assert body is None, f"{method} {path} has no body"
+        return
+    if body is None and path.endswith("/GenerateAuthorizeToken"):
+        return
+    if "MostRecentCached" in body:
+        cached = body["MostRecentCached"] in (True, "true")
+        body = {**body, "MostRecentCached": cached}
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    jsonschema_rs.validator_for({**schema, "components": components}).validate(body)

@@ -16,18 +16,14 @@ from urllib.parse import parse_qs, quote, urlsplit
 import httpx2
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Frame, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Frame, Page, expect
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
-from tests.requirements import CHROMIUM_ARGS, chromium
+from tests.browser import visit
 
 from tallystick.partners.flinks.tests.simulator_stage import ANSWERS, BANKING, PREFIX, Stage
 
-pytestmark = [pytest.mark.browser]
-
-# A bound for a machine that is busy with other tests, not a measure of the page.
-PATIENCE_MS = 30_000
-expect.set_options(timeout=PATIENCE_MS)
+pytestmark = pytest.mark.browser
 
 HOST = """<!doctype html><title>Shop</title><link rel="icon" href="data:,">
 <style>body{margin:0}iframe{border:0;width:100%;height:760px}</style>
@@ -36,14 +32,6 @@ HOST = """<!doctype html><title>Shop</title><link rel="icon" href="data:,">
   addEventListener("message", (event) => messages.push(event.data));
 </script><iframe class="flinksconnect" title="Connect"></iframe>"""
 RECORD = "window.messages=[];addEventListener('message',(event)=>messages.push(event.data));"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +54,8 @@ def served() -> Iterator[tuple[Stage, str]]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context()
-    context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda m: wrong.append(m.text) if "Security Policy" in m.text else None)
-    yield page
-    context.close()
-    assert wrong == []
+    with visit(browser) as page:
+        yield page
 
 
 class Seat:
@@ -85,6 +66,7 @@ class Seat:
         self.url = url
         self.framed = framed
         self.inside: Page | Frame = page
+        self.marks = 0
 
     def open(self, query: str = "demo=true", path: str = "/v2/") -> None:
         address = f"{self.url}{PREFIX}{path}?{query}"
@@ -119,13 +101,18 @@ class Seat:
         return found
 
     def steps(self) -> list[str]:
-        return [message["step"] for message in self.messages()]
+        """All that Connect has said so far: the last to arrive is a mark of our own."""
+        self.marks += 1
+        self.inside.evaluate("(mark) => parent.postMessage({ mark }, '*')", self.marks)
+        arrived = "(mark) => window.messages.some((message) => message.mark === mark)"
+        self.page.wait_for_function(arrived, arg=self.marks)
+        return [message["step"] for message in self.messages() if "step" in message]
 
     def wait(self, step: str) -> dict[str, Any]:
         self.page.wait_for_function(
             "(step) => window.messages.some((message) => message.step === step)", arg=step
         )
-        return next(each for each in self.messages() if each["step"] == step)
+        return next(each for each in self.messages() if each.get("step") == step)
 
     def picture(self, name: str) -> None:
         folder = os.environ.get("TALLYSTICK_PICTURES")
@@ -158,6 +145,7 @@ def test_the_shop_gets_a_login_id(seat: Seat) -> None:
     seat.open()
     seat.picture(f"consent-{seat.framed}")
     seat.see("accept").click()
+    seat.see("search").click()
     seat.see("search").press_sequentially("flin")
     seat.picture(f"institutions-{seat.framed}")
     seat.see("institution-FlinksCapital").click()

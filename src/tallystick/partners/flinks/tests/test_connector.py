@@ -20,6 +20,7 @@ from tallystick.partners.errors import (
 from tallystick.partners.flinks import PARTNER
 from tallystick.partners.flinks.proof import FlinksPair
 from tallystick.partners.flinks.settings import FlinksSettings
+from tallystick.partners.flinks.tests import simulator_stage
 from tallystick.partners.flinks.tests.flinks_stage import (
     ACCESS_TOKEN,
     ACCOUNT,
@@ -238,3 +239,31 @@ def test_settings_need_an_address_and_nothing_else():
     assert settings.webhook_secret is None
     with pytest.raises(msgspec.ValidationError):
         read_settings(PARTNER, {"base_url": "https://x", "webhook_secret": ""})
+
+
+# ── Flinks' own documents ─────────────────────────────────────────────────────────────────────
+
+
+def test_the_one_call_is_in_no_document_and_what_it_shows_is():
+    """Flinks describes `/partneraccess` in its reference alone; when one of its OpenAPI documents
+    has it, this fails, and the request is to be held against that. What it shows of an account is
+    the documented answer of GetAccountsDetail; that members without a value are null is not in it.
+    """
+    if not simulator_stage.operations():
+        pytest.skip("../shared/specs has no documents of Flinks")
+    asked = Stage().expected
+    assert simulator_stage.documented(asked["method"], asked["path"]) is None
+    path = f"{simulator_stage.BANKING}/GetAccountsDetail"
+    for name in ("partner_access", "partner_access_canadian"):
+        shown = answer_of(name)["GetAccountsDetail"]
+        for each in shown if isinstance(shown, list) else [shown]:
+            answer = httpx2.Response(200, json=_without_nulls(each))
+            simulator_stage.check("POST", path, answer)
+
+
+def _without_nulls(node: object) -> object:
+    if isinstance(node, list):
+        return [_without_nulls(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    return {name: _without_nulls(value) for name, value in node.items() if value is not None}

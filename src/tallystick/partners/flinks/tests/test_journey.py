@@ -7,20 +7,15 @@ and base64 of the last two as `token` (contract 7.6).
 from __future__ import annotations
 
 import base64
-import re
-import threading
-import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import hmac
+import json
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Page, Route, sync_playwright
-from tests.gateway import Api, InProcess, Served
-from tests.requirements import CHROMIUM_ARGS, chromium
-
-from tallystick.partners.flinks.tests.test_connect_page import HOST
+from tests.gateway import Api, InProcess, in_process
+from tests.notices import assert_heard_as_signed
 
 API = "/_partners/flinks/v3/sandbox"
 BEARER = {"Authorization": "Bearer sandbox"}
@@ -33,9 +28,6 @@ def anyio_backend() -> str:
 
 def as_token(auth_secret: str, access_token: str) -> str:
     return base64.b64encode(f"{auth_secret}:{access_token}".encode()).decode()
-
-
-# ── without a browser ─────────────────────────────────────────────────────────────────────────
 
 
 class Shop:
@@ -95,6 +87,32 @@ async def test_an_account_is_linked_and_its_balance_read(shop: Shop) -> None:
 
 
 @pytest.mark.anyio
+async def test_notices(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = {"flinks": {"webhook_secret": "a key"}}
+    async with in_process(tmp_path, database_url, partners=secret) as gateway:
+        shop = Shop(gateway, await gateway.application())
+        login, account = await shop.connect()
+        body = await shop.body(await shop.token(login, account))
+        await shop.api.create(f"{await shop.api.customer()}/exchanges", body)
+
+        def sign(content: bytes, key: bytes = b"a key", digest: str = "sha256") -> dict[str, str]:
+            mac = hmac.digest(key, content, digest)
+            return {"flinks-authenticity-key": base64.b64encode(mac).decode()}
+
+        said = json.dumps({"ResponseType": "GetAccountsDetail", "LoginId": login}).encode()
+        forged = {
+            "another key": sign(said, key=b"another"),
+            "another algorithm": sign(said, digest="sha512"),
+        }
+        await assert_heard_as_signed(
+            gateway, shop.api, monkeypatch, key="flinks", body=said, sign=sign, forged=forged,
+            lose=lambda: shop.call("DELETE", f"{API}/BankingServices/DeleteCard/{login}"),
+            doorbell=True,
+        )  # fmt: skip
+        await shop.flinks.aclose()
+
+
+@pytest.mark.anyio
 async def test_tokens_that_link_nothing(shop: Shop) -> None:
     customer = await shop.api.customer()
     used = await shop.token(*await shop.connect())
@@ -125,106 +143,3 @@ async def test_flinks_has_no_sessions(shop: Shop) -> None:
     body = {"_links": {"exchange-partner": {"href": href}}}
     answer = await shop.api.post(f"{customer}/exchange-sessions", json=body)
     assert answer.status_code == 403
-
-
-# ── with one ──────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.fixture(params=[1280, 360])
-def page(request: pytest.FixtureRequest) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
-        page = browser.new_page(viewport={"width": request.param, "height": 800})
-        page.set_default_timeout(30_000)
-        if request.param == 360:
-            page.route(re.compile(r"\.js(\?|$)"), _late)  # a phone on a bad line
-        wrong: list[str] = []
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda m: wrong.append(m.text) if "Security Policy" in m.text else None)
-        yield page
-        browser.close()
-        assert wrong == []
-
-
-def _late(route: Route) -> None:
-    time.sleep(0.6)
-    route.continue_()
-
-
-class ShopPage(BaseHTTPRequestHandler):
-    """The shop's one page, at an origin of its own."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(HOST.encode())
-
-    def log_message(self, *_args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def shop_url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), ShopPage) as shop:
-        thread = threading.Thread(target=shop.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{shop.server_address[1]}"
-        shop.shutdown()
-        thread.join()
-
-
-def frame_connect(page: Page, shop_url: str, server: Served) -> str:
-    """A person links jane's bank in the shop's iframe; the loginId that the shop is told."""
-    page.goto(shop_url)
-    address = f"{server.url}/_partners/flinks/v2/?demo=true"
-    page.evaluate("(url) => { document.querySelector('iframe').src = url; }", address)
-    frame = page.frame_locator("iframe")
-    frame.get_by_test_id("accept").click()
-    frame.get_by_test_id("institution-FlinksCapital").click()
-    frame.get_by_test_id("username").fill("jane_doe_2_accounts")
-    frame.get_by_test_id("password").fill("Everyday")
-    frame.get_by_test_id("submit-credential").click()
-    page.wait_for_function("() => messages.some((message) => message.step === 'REDIRECT')")
-    return str(page.evaluate("() => messages.at(-1).loginId"))
-
-
-@pytest.mark.browser
-def test_a_person_links_an_account_in_the_shop(page: Page, shop_url: str, server: Served) -> None:
-    login = frame_connect(page, shop_url, server)
-    with httpx2.Client(base_url=f"{server.url}{API}", timeout=20) as flinks:
-        body = {"LoginId": login, "MostRecentCached": True}
-        request_id = flinks.post("/BankingServices/Authorize", json=body).json()["RequestId"]
-        summary = flinks.post("/BankingServices/GetAccountsSummary", json={"RequestId": request_id})
-        account = summary.json()["Accounts"][0]["Id"]
-        partner = flinks.get("/partnerdata/authsecret/dwolla", headers=BEARER).json()
-        shared = flinks.get(f"/partnerdata/{login}/{account}", headers=BEARER).json()
-    made = server.application()
-    accept = {"Accept": "application/vnd.dwolla.v1.hal+json"}
-    with httpx2.Client(base_url=server.url, headers=accept, timeout=20) as api:
-        credentials = (made["client_id"], made["client_secret"])
-        grant = {"grant_type": "client_credentials"}
-        signed_in = api.post("/token", auth=credentials, data=grant).json()
-        api.headers["Authorization"] = f"Bearer {signed_in['access_token']}"
-
-        def create(path: str, body: Any) -> str:
-            answer = api.post(path, json=body)
-            assert answer.status_code == 201, answer.text
-            return answer.headers["location"]
-
-        person = {"firstName": "Ada", "lastName": "Byron", "email": "ada@example.com"}
-        customer = create("/customers", person)
-        listed = api.get("/exchange-partners").json()["_embedded"]["exchange-partners"]
-        links = next(each["_links"] for each in listed if each["name"] == "Flinks")
-        token = as_token(partner["AuthSecret"], shared["AccessToken"])
-        proof = {"_links": {"exchange-partner": links["self"]}, "token": token}
-        exchange = create(f"{customer}/exchanges", proof)
-        source = create(
-            f"{customer}/funding-sources",
-            {
-                "_links": {"exchange": {"href": exchange}},
-                "bankAccountType": "checking",
-                "name": "Everyday",
-            },
-        )
-        assert api.get(source).json()["status"] == "verified"

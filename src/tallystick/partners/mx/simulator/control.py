@@ -67,7 +67,7 @@ class Control:
             member = journey.invite(institution)
             if asked.get("consent") is False:
                 return self._state.refuse_consent(member)
-            return journey.consent(member, [holding.kind for holding in HOLDINGS])
+            return journey.consent(member, _agree(asked.get("accounts")))
         username, password = asked.get("user", TEST_USER), asked.get("password", "any")
         member = journey.log_in(institution, str(username), str(password))
         answers = asked.get("mfa") or []
@@ -90,6 +90,13 @@ class Control:
         member = self._state.degrade(member, str(status))
         body = {"memberGuid": member["guid"], "connectionStatus": member["connection_status"]}
         return JSONResponse(body)
+
+
+def _agree(wanted: object) -> list[str]:
+    """The kinds of account to share on the bank's own page: those that `wanted` names, or all."""
+    kinds: list[str] = [holding.kind for holding in HOLDINGS]
+    named = [kind for kind in kinds if isinstance(wanted, list) and kind in wanted]
+    return named or kinds
 
 
 def _choose(accounts: list[Document], wanted: object) -> list[str]:

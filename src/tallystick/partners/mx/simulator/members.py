@@ -27,7 +27,7 @@ from tallystick.partners.mx.simulator.wire import (
     show_status,
 )
 
-_MEMBER_FIELDS = {
+_MEMBER_FIELDS: dict[str, type] = {
     "id": str,
     "metadata": str,
     "background_aggregation_is_disabled": bool,

@@ -259,8 +259,13 @@ class State:
         return found
 
     def _fill_accounts(self, member: Document) -> None:
-        """The accounts the bank shows; those already known keep their guids."""
-        known = {a["number"] for a in self.accounts(member["guid"])}
+        """The accounts the bank shows; those already known keep their guids.
+
+        Known ones that this login no longer shows are closed: MX knows nothing new of them. Another
+        login may have been given in a repair, or other accounts chosen at the bank.
+        """
+        known = {a["number"]: a for a in self.accounts(member["guid"])}
+        shown = set()
         for holding in HOLDINGS:
             if "shared" in member and holding.kind not in member["shared"]:
                 continue
@@ -273,6 +278,7 @@ class State:
                 available_cents=holding.available_cents,
                 current_cents=holding.current_cents,
             )
+            shown.add(drawn.number)
             if drawn.number in known:
                 continue
             guid = self.new_guid("ACT")
@@ -291,8 +297,11 @@ class State:
                 "current_cents": drawn.current_cents,
                 "created_at": self.kit.clock.now_ms(),
                 "has_numbers": False,
+                "closed": False,
             }
             self.shelf.put("account", guid, document)
+        for number, account in known.items():
+            self.shelf.put("account", account["guid"], {**account, "closed": number not in shown})
 
     def _keep(self, member: Document) -> None:
         self.shelf.put("member", member["guid"], member)

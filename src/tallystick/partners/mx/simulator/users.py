@@ -20,7 +20,7 @@ from tallystick.partners.mx.simulator.wire import (
     show_user,
 )
 
-_USER_FIELDS = {"email": str, "id": str, "is_disabled": bool, "metadata": str}
+_USER_FIELDS: dict[str, type] = {"email": str, "id": str, "is_disabled": bool, "metadata": str}
 
 
 class Users:

@@ -194,7 +194,7 @@ def show_account(account: Document, member: Document, user: Document, version: s
         "id": None,
         "imported_at": _iso(member["successfully_aggregated_at"]),
         "institution_code": institution.code,
-        "is_closed": False,
+        "is_closed": account["closed"],
         "is_hidden": False,
         "is_manual": False,
         "member_guid": member["guid"],

@@ -7,6 +7,7 @@ TALLYSTICK_PICTURES set to a folder, each step leaves a picture there.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,27 +15,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
+from tests.browser import visit
 
-from tallystick.partners.mx.tests.test_simulator_seat import CHROMIUM, FLAGS, HOST, Seat
+from tallystick.partners.mx.tests.test_simulator_seat import HOST, Seat
 from tallystick.partners.mx.tests.test_simulator_world import World, contract
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}"),
-]
-
-# A bound for a machine that is busy with other tests, not a measure of the page.
-PATIENCE_MS = 30_000
-expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield browser
-        browser.close()
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
@@ -47,15 +34,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context()
-    context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda m: wrong.append(m.text) if "Security Policy" in m.text else None)
-    yield page
-    context.close()
-    assert wrong == []
+    with visit(browser) as page:
+        yield page
 
 
 @pytest.fixture(params=[True, False], ids=["framed", "alone"])
@@ -70,6 +50,7 @@ def framed(world: World, page: Page) -> Seat:
 
 def test_account_is_linked_with_the_mouse(seat: Seat) -> None:
     seat.open(ui_message_version=4)
+    seat.see("search").click()
     seat.see("search").press_sequentially("mx")
     seat.page.wait_for_function(
         "() => messages.some((m) => m.type === 'mx/connect/institutionSearch')"
@@ -109,17 +90,17 @@ def test_account_is_linked_with_the_mouse(seat: Seat) -> None:
 def test_account_is_linked_with_the_keyboard_alone(seat: Seat) -> None:
     seat.open()
     keys = seat.page.keyboard
+    expect(seat.see("institution-mxbank")).to_be_visible()
     if seat.framed:  # the page leaves the focus to its host until the person comes in
-        keys.press("Tab")
-    for _ in range(3):
-        if seat.see("search").evaluate("(e) => e === document.activeElement"):
-            break
         keys.press("Tab")
     expect(seat.see("search")).to_be_focused()
     keys.type("bank")
-    expect(seat.see("institution-mxbank")).to_be_visible()
     keys.press("Tab")
     expect(seat.see("institution-mxbank")).to_be_focused()
+    seat.page.wait_for_function(
+        "() => messages.some((m) => m.type === 'mx/connect/institutionSearch')"
+    )
+    expect(seat.see("institution-mxbank")).to_be_focused()  # what was found has left it alone
     keys.press("Enter")
     expect(seat.see("username")).to_be_focused()
     keys.type("mxuser")
@@ -348,7 +329,10 @@ def test_page_in_a_webview_speaks_in_addresses(world: World, page: Page) -> None
     # Not with the mouse: a press that meets one of the page's own navigations is lost.
     seat.see("institution-mxbank").evaluate("(button) => button.click()")
     expect(seat.see("step-credentials")).to_be_visible()
-    assert any(url.startswith("shopapp://connect/") and "metadata=" in url for url in asked)
+    deadline = time.monotonic() + 30
+    while not any(url.startswith("shopapp://connect/") and "metadata=" in url for url in asked):
+        assert time.monotonic() < deadline, asked
+        page.wait_for_timeout(50)
 
 
 def test_reloaded_page_says_that_it_is_over(framed: Seat) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import jsonschema_rs
 import pytest
 import yaml
 
-from tallystick.clock import HOUR_MS, VirtualClock, from_iso
+from tallystick.clock import HOUR_MS, from_iso
 from tallystick.partners import contract
 from tallystick.partners.contract import Grant, SessionRequest
 from tallystick.partners.errors import (
@@ -25,59 +23,27 @@ from tallystick.partners.errors import (
     PartnerUnavailable,
     ProofRejected,
 )
-from tallystick.partners.http import PartnerHttp
-from tallystick.partners.mx import PARTNER
-from tallystick.partners.mx.connector import WIDGET_MS, Connector
-from tallystick.partners.mx.proof import MxAccount, MxAuthorizationCode, MxAvailableConnection
+from tallystick.partners.mx.connector import WIDGET_MS
+from tallystick.partners.mx.proof import MxAuthorizationCode, MxAvailableConnection
 from tallystick.partners.mx.settings import MxSettings
-from tallystick.partners.registry import GuardedPartner
+from tallystick.partners.mx.tests.mx_stage import (
+    BASE,
+    CHECKING,
+    MEMBER,
+    NOW_MS,
+    PROOF,
+    TRANSCRIPTS,
+    USER,
+    Stage,
+    transcript,
+)
 
 pytestmark = pytest.mark.anyio
-
-TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
-USER = "USR-11141024-90b3-1bce-cac9-c06ced52ab4c"
-MEMBER = "MBR-7c6f361b-e582-15b6-60c0-358f12466b4b"
-CHECKING = "ACT-06d7f44b-caae-0f6e-1384-01f52e75dcb1"
-PROOF = MxAccount(USER, MEMBER, CHECKING)
-BASE = "https://int-api.mx.com"
-# Twenty minutes after the last aggregation of the transcripts: fresh.
-NOW_MS = from_iso("2026-02-03T17:00:00Z")
 
 
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
-
-
-def transcript(name: str) -> dict[str, Any]:
-    return json.loads((TRANSCRIPTS / f"{name}.json").read_text())
-
-
-class Stage:
-    """Answers with transcripts, in order; each request must be the transcript's."""
-
-    def __init__(self, *names: str, **changes: Any) -> None:
-        self.script: list[dict[str, Any]] = [transcript(name) for name in names]
-        for number, answer in changes.items():
-            self.script[int(number[1:])]["response"] = answer
-        self.requests: list[httpx2.Request] = []
-        self.clock = VirtualClock()
-        self.clock.set(NOW_MS)
-        http = PartnerHttp(BASE, transport=httpx2.MockTransport(self.answer))
-        settings = MxSettings(base_url=BASE, client_id="client", api_key="key", webhook_secret="s")
-        self.connector = Connector(settings, http, self.clock)
-        self.partner = GuardedPartner(PARTNER, self.connector)
-
-    def answer(self, request: httpx2.Request) -> httpx2.Response:
-        self.requests.append(request)
-        expected = self.script.pop(0)
-        asked, answer = expected["request"], expected["response"]
-        assert (request.method, request.url.path) == (asked["method"], asked["path"])
-        assert dict(request.url.params) == asked["query"]
-        assert (json.loads(request.content) if request.content else None) == asked["json"]
-        assert request.headers["accept"] == "application/vnd.mx.api.v1+json"
-        raw = answer.get("raw", json.dumps(answer.get("json")).encode())
-        return httpx2.Response(answer["status"], stream=httpx2.ByteStream(raw))
 
 
 def refused(status: int, body: Any = None) -> dict[str, Any]:
@@ -175,6 +141,20 @@ async def test_a_stale_balance_is_asked_for_again():
     stage = Stage("read_member", "check_balance", "read_member", "read_account", _1=refused(403))
     stage.clock.set(NOW_MS + 3 * HOUR_MS)
     assert (await stage.partner.read_balance(grant, CHECKING)).as_of == balance.as_of
+
+
+def closed() -> dict[str, Any]:
+    answer: dict[str, Any] = transcript("read_account")["response"]
+    answer["json"]["account"]["is_closed"] = True
+    return answer
+
+
+@pytest.mark.parametrize("answer", [closed(), refused(404)])
+async def test_an_account_that_the_member_no_longer_shows_wants_the_person(answer):
+    """The member works: somebody signed in again, and not where the account is."""
+    _, grant = await held()
+    with pytest.raises(ConsentLost):
+        await Stage("read_member", "read_account", _1=answer).partner.read_balance(grant, CHECKING)
 
 
 async def test_a_stale_balance_behind_a_code_is_asked_for_again():
@@ -302,45 +282,6 @@ def test_capabilities():
         contract.Notifies,
     ):
         assert isinstance(connector, each)
-
-
-# ── webhooks are a doorbell ───────────────────────────────────────────────────────────────────
-
-
-async def test_webhooks_need_the_shared_secret():
-    connector = Stage().connector
-    for header, right in (
-        ("Basic dXNlcjpz", True),  # user:s
-        ("basic OnM=", True),  # :s
-        ("Basic dXNlcjp4", False),
-        ("Bearer s", False),
-        ("Basic !!", False),
-        ("", False),
-    ):
-        assert await connector.verify({"authorization": header}, b"{}") is right
-    settings = MxSettings(base_url=BASE, client_id="c", api_key="k")
-    silent = Connector(settings, PartnerHttp(BASE))
-    assert await silent.verify({"authorization": "Basic Og=="}, b"{}") is False
-
-
-@pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b'{"member_guid":5}', b'{"type":"X"}', b"[" * 9_999]
-)
-def test_webhooks_that_say_nothing(body):
-    assert list(Stage().connector.translate(body)) == []
-
-
-def test_a_webhook_only_says_that_something_changed():
-    body = json.dumps(
-        {
-            "type": "CONNECTION_STATUS",
-            "action": "CHANGED",
-            "member_guid": MEMBER,
-            "connection_status": "DENIED",
-        }
-    ).encode()
-    (notice,) = Stage().connector.translate(body)
-    assert (notice.kind, notice.external_id, notice.partner_code) == ("changed", MEMBER, "DENIED")
 
 
 # ── MX's own document ─────────────────────────────────────────────────────────────────────────

@@ -7,24 +7,12 @@ it: no member missing, none too many. The page's own tests stand on this (`test_
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Frame, Page, expect
 
 from tallystick.partners.mx.tests.test_simulator_world import World
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 EVERY = {"user_guid": str, "session_guid": str}
 INSTITUTION = {"code": str, "guid": str}
@@ -84,6 +72,7 @@ class Seat:
         self.framed = framed
         self.user = world.new_user()
         self.place: Page | Frame = page
+        self._marks = 0
 
     def open(self, **settings: Any) -> None:
         self.show(self.world.new_url(self.user, **settings))
@@ -122,7 +111,14 @@ class Seat:
         )
 
     def messages(self) -> list[dict[str, Any]]:
-        """What the page has said so far, every message found right."""
+        """What the page has said so far, every message found right.
+
+        The last to arrive is a mark of our own: the page and its host are two processes.
+        """
+        self._marks += 1
+        self.place.evaluate("(mark) => parent.postMessage({ mark }, '*')", self._marks)
+        arrived = "(mark) => messages.some((message) => message.mark === mark)"
+        self.page.wait_for_function(arrived, arg=self._marks)
         said = [
             message
             for message in self.page.evaluate("() => messages")

@@ -159,8 +159,8 @@ class Journey:
         self._at("credentials")
         self._event("SUBMIT_CREDENTIALS")
         try:
-            plan = judge_login(username, password)
             self._check_username(username)
+            plan = judge_login(username, password)
         except Refusal as refusal:
             raise self._fail(refusal) from None
         self.session.update(username=username, plan=plan, round=0, error=None)
@@ -268,13 +268,22 @@ class Journey:
 
     def _enter(self) -> None:
         """The login is done: on to the accounts, or in update mode straight to the end."""
-        if self.updates and not self.link["selects_accounts"]:
+        if self.updates and not self._selects_accounts():
             self._finish(None)
         elif self.offered():
             self._go("accounts")
         else:
             code = "NO_AUTH_ACCOUNTS" if "auth" in self.link["products"] else "NO_ACCOUNTS"
             raise self._fail(Refusal(code))
+
+    def _selects_accounts(self) -> bool:
+        """In update mode: where it was asked for, and always at a bank with its own OAuth page.
+
+        "… will always be enabled, regardless of the value of this field"
+        (Plaid, account_selection_enabled)
+        """
+        chosen = self.institution
+        return bool(self.link["selects_accounts"] or (chosen and chosen.oauth))
 
     def _finish(self, holdings: list[Holding] | None) -> None:
         session, link, state = self.session, self.link, self._state

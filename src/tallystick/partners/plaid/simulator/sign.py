@@ -10,10 +10,6 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from joserfc import jwt
-from joserfc.jwk import ECKey
-
 from tallystick.clock import SECOND_MS
 from tallystick.ids import uuid4
 from tallystick.partners.plaid.simulator.errors import Refusal
@@ -33,6 +29,9 @@ class Signer:
         self._kit = kit
 
     def sign(self, body: bytes) -> str:
+        from joserfc import jwt  # not before there is something to sign: it takes long to import
+        from joserfc.jwk import ECKey
+
         key = self._current()
         claims = {
             "iat": self._kit.clock.now_ms() // SECOND_MS,
@@ -61,6 +60,9 @@ class Signer:
     def _current(self) -> dict[str, Any]:
         key = self._kit.shelf.get(KIND, _CURRENT)
         if key is None:
+            from cryptography.hazmat.primitives.asymmetric import ec
+            from joserfc.jwk import ECKey
+
             number = int.from_bytes(self._kit.entropy.bytes(40)) % (_P256_ORDER - 1) + 1
             private = ec.derive_private_key(number, ec.SECP256R1())
             key = {

@@ -103,6 +103,7 @@ class State:
             "webhook": webhook,
             "client_user_id": client_user_id,
             "accounts": [{"account_id": self.new_id(), "name": one.name} for one in holdings],
+            "taken_away": [],
             "access_token": None,
             "login_required": False,
             "login_at": now,
@@ -145,17 +146,19 @@ class State:
     def repair_item(self, item: Document, holdings: list[Holding] | None) -> None:
         """Update mode is done: the login works again; `holdings` are the accounts newly chosen.
 
-        An account that was shared before keeps its id. Nothing is posted: Plaid has LOGIN_REPAIRED
-        for a repair made outside of the client's own update mode.
+        An account that was shared before has its old id, also when it was taken away in between:
+        what Plaid does then is not documented. Nothing is posted: Plaid has LOGIN_REPAIRED for a
+        repair made outside of the client's own update mode.
         """
         item["login_required"] = False
         item["login_at"] = self.now_ms()
         if holdings is not None:
-            known = {account["name"]: account for account in item["accounts"]}
+            known = {one["name"]: one for one in (*item["taken_away"], *item["accounts"])}
             item["accounts"] = [
-                known.get(one.name) or {"account_id": self.new_id(), "name": one.name}
+                known.pop(one.name, None) or {"account_id": self.new_id(), "name": one.name}
                 for one in holdings
             ]
+            item["taken_away"] = list(known.values())
         self._keep(item)
 
     def set_webhook(self, item: Document, webhook: str | None) -> None:

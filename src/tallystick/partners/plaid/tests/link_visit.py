@@ -1,24 +1,10 @@
 """A person in a browser, on an integrator's page that loads Plaid Link."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx2
 
 from tallystick.partners.plaid.tests.simulator_stage import LINK, Stage
-
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-CHROMIUM = "/usr/bin/chromium"
 
 # An integrator's page: it loads the script, opens Link, and notes what it is told. Its strict policy
 # allows scripts and frames alone (unsafe-eval is for the test's own waiting); the script lives with it.
@@ -29,6 +15,8 @@ HOST_PAGE = """<!doctype html>
 <script src="SCRIPT"></script>
 <script>
 window.calls = [];
+window.marks = [];
+addEventListener("message", ({ data }) => data?.mark && marks.push(data.mark));
 const query = new URLSearchParams(location.search);
 const config = {
   token: query.get("token"),
@@ -50,16 +38,16 @@ class Visit:
         self.stage, self.page, self.host = stage, page, host
         self.complaints: list[str] = []
         self.expected: str | None = None
+        self.marks = 0
         page.on("console", lambda m: m.type == "error" and self.complaints.append(m.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.set_default_timeout(30_000)
 
     def link_token(self, **more: Any) -> str:
         return self.api("/link/token/create", {**LINK, **more})["link_token"]
 
     def api(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         signed = {"client_id": "sandbox", "secret": "sandbox", **body}
-        answer = httpx2.post(f"{self.stage.url}{path}", json=signed, trust_env=False)
+        answer = httpx2.post(f"{self.stage.url}{path}", json=signed, trust_env=False, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -77,6 +65,10 @@ class Visit:
     @property
     def link(self) -> Any:
         return self.page.frame_locator("iframe[title='Plaid Link']")
+
+    @property
+    def frame(self) -> Any:
+        return next(one for one in self.page.frames if "link.html" in one.url)
 
     def see(self, name: str) -> Any:
         part = self.link.get_by_test_id(name)
@@ -102,7 +94,14 @@ class Visit:
         return next(call for call in calls if call["name"] == name)
 
     def events(self) -> list[str]:
+        """What the page has heard; `catch_up` first, unless a callback that was waited for is last."""
         return [c["event"] for c in self.page.evaluate("calls") if c["name"] == "onEvent"]
+
+    def catch_up(self) -> None:
+        """Let the page hear all that Link has said so far: they are two processes of the browser."""
+        self.marks += 1
+        self.frame.evaluate("(mark) => parent.postMessage({ mark }, '*')", self.marks)
+        self.page.wait_for_function("(mark) => marks.includes(mark)", arg=self.marks)
 
     def is_open(self) -> bool:
         return self.page.locator("iframe[title='Plaid Link']").is_visible()
@@ -110,18 +109,7 @@ class Visit:
     def check_width(self, name: str) -> None:
         """This step fits the window: nothing to scroll sideways."""
         self.see(name)
-        frame = next(one for one in self.page.frames if "link.html" in one.url)
-        widths = frame.evaluate(
+        widths = self.frame.evaluate(
             "[document.scrollingElement.scrollWidth, document.scrollingElement.clientWidth]"
         )
         assert widths[0] <= widths[1] == self.page.viewport_size["width"], name
-
-
-@contextmanager
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()

@@ -98,6 +98,17 @@ async def test_a_redirect_goes_along_in_both_kinds_of_session(redirect):
     check_request("/link/token/create", second)
 
 
+@pytest.mark.parametrize("trouble", [None, "ITEM_LOGIN_REQUIRED", *sorted(plaid.LACKS_ACCOUNT)])
+async def test_accounts_are_asked_for_again_only_where_the_linked_one_is_missing(trouble):
+    request = replace(PERSON, grant=OF_ITEM, trouble=trouble)
+    stage = Stage().play("link-token-create")
+    await stage.partner.start_reauth(request)
+    await stage.partner.start_session(request)
+    wanted = {"account_selection_enabled": True} if trouble in plaid.LACKS_ACCOUNT else None
+    assert [stage.body(0).get("update"), stage.body(1).get("update")] == [wanted, None]
+    check_request("/link/token/create", stage.body(0))
+
+
 async def test_an_exchange_is_one_call_and_its_answer_the_grant():
     stage = Stage().play("item-public-token-exchange")
     grant = await stage.partner.redeem(PlaidPublicToken(PUBLIC))

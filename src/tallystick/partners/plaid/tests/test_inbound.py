@@ -152,7 +152,7 @@ async def test_webhooks_at_the_same_time_share_one_look_up():
     made.replies[KEYS] = slowly
     genuine = [verify(made, sign(claims(made))) for _ in range(20)]
     other = sign(claims(made), header(kid=str(uuid.UUID(int=3))))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         told = await asyncio.gather(*genuine, verify(made, other))
     assert told == [True] * 20 + [False]
     assert len(made.requests) == 1
@@ -170,7 +170,7 @@ async def test_another_kid_does_not_wait_for_a_slow_look_up():
     while not made.requests:
         await asyncio.sleep(0)
     other = sign(claims(made), header(kid=str(uuid.UUID(int=3))))
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(60):
         assert await verify(made, other) is False
     assert not first.done()
     answered.set()

@@ -26,7 +26,7 @@ class Endpoints:
     def routes(self) -> list[Route]:
         return [
             Route(_PATH, self.create, methods=["POST"]),
-            Route(_PATH, self.list, methods=["GET"]),
+            Route(_PATH, self.list_all, methods=["GET"]),
             Route(f"{_PATH}/{{hook}}", self.read, methods=["GET"]),
             Route(f"{_PATH}/{{hook}}", self.change, methods=["PATCH"]),
             Route(f"{_PATH}/{{hook}}", self.delete, methods=["DELETE"]),
@@ -41,7 +41,7 @@ class Endpoints:
         )
         return JSONResponse({**_show(hook), "secret": hook["secret"]})
 
-    async def list(self, request: Request) -> Response:
+    async def list_all(self, request: Request) -> Response:
         check_token(self._state, request, _SCOPE)
         hooks = self._state.shelf.all("hook")
         return JSONResponse({"webhookEndpoints": [_show(hook) for hook in hooks]})

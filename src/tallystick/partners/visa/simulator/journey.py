@@ -57,7 +57,7 @@ class Journey:
         if code is None:
             said = "This link was used before, or its time is over."
             raise bad_request(said, "INVALID_PARAMETER_AUTHORIZATION_CODE")
-        visit = {
+        visit: Document = {
             "id": state.new_id(),
             "user_id": code["user_id"],
             "credentials_id": None,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
+import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.gateway import BASE, in_process
+from tests.notices import assert_heard_as_signed
 
-from tallystick.clock import DAY_MS, HOUR_MS
+from tallystick.clock import DAY_MS, HOUR_MS, SECOND_MS
 from tallystick.partners.visa import PARTNER
 from tallystick.store.db import Statement
 
@@ -15,6 +18,7 @@ pytestmark = pytest.mark.anyio
 
 # Not looked up: the list with Visa in it is what the closed enum of Dwolla's document refuses.
 PARTNER_HREF = f"{BASE}/exchange-partners/{PARTNER.id}"
+SECRET = "a key"
 BACK = "https://shop.example/create-funding-source?step=2"
 
 
@@ -25,7 +29,8 @@ def anyio_backend():
 
 @pytest.fixture
 async def gateway(tmp_path, database_url):
-    async with in_process(tmp_path, database_url, compat={"visa": True}) as made:
+    secret = {"visa": {"webhook_secret": SECRET}}
+    async with in_process(tmp_path, database_url, compat={"visa": True}, partners=secret) as made:
         yield made
 
 
@@ -150,6 +155,104 @@ async def test_a_consent_is_renewed_in_the_same_exchange(gateway, client):
     assert said(await returned(client, session)) == {"exchange": exchange}
     assert (await client.get(f"{source}/balance")).status_code == 200
     assert (await client.get(f"{customer}/exchanges")).json()["total"] == 1
+
+
+async def linked(client, customer):
+    """An exchange and the funding source that stands on it."""
+    exchange = said(await returned(client, await started(client, customer)))["exchange"]
+    href = f"{BASE}/exchanges/{exchange}"
+    return exchange, href, await client.funding_source(customer, href)
+
+
+async def repairing(client, href) -> str:
+    body = {"_links": {"redirect-url": {"href": BACK}}}
+    return await client.create(f"{href}/exchange-sessions", body)
+
+
+async def test_another_login_renews_nothing(gateway, client):
+    customer = await client.customer()
+    exchange, href, source = await linked(client, customer)
+    row = await gateway.core.db.one(Statement("SELECT external_id FROM exchange"))
+    degrade = f"/_partners/visa/_control/credentials/{row[0]}/degrade"
+    await client.post(degrade, json={"status": "SESSION_EXPIRED"})
+    another = {"user": "u30915384", "password": "bsw325"}
+    wrong = await returned(client, await repairing(client, href), **another)
+    assert said(wrong) == {"error": "AUTHENTICATION_ERROR"}
+    assert (await client.get(f"{source}/balance")).json()["code"] == "UpdateCredentials"
+    assert said(await returned(client, await repairing(client, href))) == {"exchange": exchange}
+    assert (await client.get(f"{source}/balance")).status_code == 200
+
+
+async def test_what_the_browser_brings_does_not_change_what_an_exchange_stands_on(gateway, client):
+    """The return of a repair names another consent and a report: it is the held one that counts."""
+    customer = await client.customer()
+    exchange, href, source = await linked(client, customer)
+    before = await gateway.core.db.one(Statement("SELECT external_id FROM exchange"))
+    other = await client.complete(await started(client, customer))
+    repaired = await client.complete(await repairing(client, href))
+    state = parse_qs(urlsplit(repaired["redirectUrl"]).query)["state"][0]
+    theirs = parse_qs(urlsplit(other["redirectUrl"]).query)["state"][0]
+    swapped = await client.get(other["redirectUrl"].replace(theirs, state))
+    assert said(swapped) == {"exchange": exchange}
+    assert await gateway.core.db.one(Statement("SELECT external_id FROM exchange")) == before
+    assert (await client.get(f"{customer}/exchanges")).json()["total"] == 1
+    assert (await client.get(f"{source}/balance")).status_code == 200
+
+
+async def test_a_healthy_consent_may_be_renewed_as_well(client):
+    customer = await client.customer()
+    exchange, href, source = await linked(client, customer)
+    assert said(await returned(client, await repairing(client, href))) == {"exchange": exchange}
+    assert (await client.get(f"{source}/balance")).status_code == 200
+
+
+async def test_an_account_that_is_no_longer_shared_is_told_on_return(gateway, client, monkeypatch):
+    """Tink describes no choice of accounts in a renewal; if a bank has one, it is noticed."""
+    customer = await client.customer()
+    _, href, source = await linked(client, customer)
+    partner = gateway.core.partners.by_key("visa")
+    honest = partner.list_accounts
+
+    async def without(grant):
+        return (await honest(grant))[1:]
+
+    monkeypatch.setattr(partner, "list_accounts", without)
+    wrong = await returned(client, await repairing(client, href))
+    assert said(wrong) == {"error": "AUTHENTICATION_ERROR"}
+    row = Statement("SELECT cause, cause_code FROM exchange")
+    assert tuple(await gateway.core.db.one(row)) == ("person", "ACCOUNT_NOT_SHARED")
+    monkeypatch.undo()
+    await returned(client, await repairing(client, href))
+    assert (await gateway.core.db.one(row))[0] is None
+    assert (await client.get(f"{source}/balance")).status_code == 200
+
+
+async def test_notices(gateway, client, monkeypatch):
+    customer = await client.customer()
+    await linked(client, customer)
+    (credentials,) = await gateway.core.db.one(Statement("SELECT external_id FROM exchange"))
+    lost = {"credentialsId": credentials, "credentialsStatus": "SESSION_EXPIRED"}
+    body = json.dumps({"event": "refresh:finished", "content": lost}).encode()
+
+    def sign(content, key=SECRET, digest="sha256", minutes=0):
+        at_s = gateway.clock.now_ms() // SECOND_MS - minutes * 60
+        signed = f"{at_s}.".encode() + content
+        mac = hmac.new(key.encode(), signed, digest).hexdigest()
+        return {"X-Tink-Signature": f"t={at_s},v1={mac}"}
+
+    await assert_heard_as_signed(
+        gateway, client, monkeypatch, key="visa", body=body, sign=sign, doorbell=False,
+        forged={
+            "another key": sign(body, key="another"),
+            "another algorithm": sign(body, digest="sha512"),
+            "six minutes old": sign(body, minutes=6),
+            "six minutes early": sign(body, minutes=-6),
+        },
+        lose=lambda: client.post(
+            f"/_partners/visa/_control/credentials/{credentials}/degrade",
+            json={"status": "SESSION_EXPIRED"},
+        ),
+    )  # fmt: skip
 
 
 async def test_visa_is_hidden_unless_asked_for(tmp_path, database_url):

@@ -6,38 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
+from tests.browser import visit
 
 from tallystick.partners.visa.tests.visa_seat import STATE, Seat, Street
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-# A bound for a machine that is busy with other tests, not a measure of the page.
-PATIENCE_MS = 30_000
 PHONE = {"width": 360, "height": 640}
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no Chromium at {CHROMIUM}"),
-]
-
-expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield browser
-        browser.close()
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
@@ -46,28 +22,18 @@ def street(tmp_path: Path) -> Iterator[Street]:
         yield street
 
 
-def visit(browser: Browser, street: Street, **options) -> Iterator[Seat]:
-    context = browser.new_context(**options)
-    context.set_default_timeout(PATIENCE_MS)
-    page: Page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda m: wrong.append(m.text) if "Security Policy" in m.text else None)
-    yield Seat(street, page)
-    context.close()
-    assert wrong == []
-
-
 @pytest.fixture
 def seat(browser: Browser, street: Street) -> Iterator[Seat]:
-    yield from visit(browser, street)
+    with visit(browser) as page:
+        yield Seat(street, page)
 
 
 @pytest.fixture(params=["light", "dark"])
 def phone(request: pytest.FixtureRequest, browser: Browser, street: Street) -> Iterator[Seat]:
     """The pages need no script: on the phone there is none."""
     options = {"viewport": PHONE, "color_scheme": request.param, "java_script_enabled": False}
-    yield from visit(browser, street, **options)
+    with visit(browser, **options) as page:
+        yield Seat(street, page)
 
 
 def link(seat: Seat, account: str = "checking") -> None:

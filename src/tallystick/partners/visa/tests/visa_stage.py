@@ -101,3 +101,13 @@ class Stage:
 
 async def held() -> Grant:
     return await Stage(*REDEEM).partner.redeem(PROOF)
+
+
+def refused(status: int, **more: Any) -> dict[str, Any]:
+    return {"status": status, "json": {"errorMessage": "no", "errorCode": "no"}, **more}
+
+
+def changed(name: str, **members: Any) -> dict[str, Any]:
+    answer = transcript(name)["response"]
+    answer["json"] |= members
+    return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -27,6 +28,7 @@ PREFIX = "/_partners/visa"
 ORIGIN = "http://127.0.0.1:7420"
 RETURN = f"{ORIGIN}/redirect/visa"
 PERSON = "person-5f2a"
+HEX = re.compile(r"[0-9a-f]{32}")
 
 
 class World:
@@ -120,3 +122,9 @@ class World:
         }
         answer = await self.client.post("/api/v1/oauth/token", data=form)
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def is_refusal(answer: httpx2.Response, status: int) -> bool:
+    assert answer.status_code == status, answer.text
+    assert answer.json().keys() == {"errorMessage", "errorCode"}
+    return HEX.fullmatch(answer.headers["x-tink-request-id"]) is not None

@@ -34,14 +34,24 @@ const Steps = (() => {
       place.textContent = institution.name;
   };
 
+  const drawInstitution = (institution, choose) => {
+    const mark = make("span", { className: "mark", ariaHidden: "true" }, institution.name[0]);
+    const button = make("button", { type: "button" }, mark, institution.name);
+    button.addEventListener("click", () => choose(institution));
+    const row = make("li", {}, named(button, `institution-${institution.id}`));
+    row.dataset.key = institution.id;
+    return row;
+  };
+
+  // A row that stays is left alone while somebody types: the focus may be on it, or a finger.
   const listInstitutions = (institutions, choose) => {
-    const rows = institutions.map((institution) => {
-      const mark = make("span", { className: "mark", ariaHidden: "true" }, institution.name[0]);
-      const button = make("button", { type: "button" }, mark, institution.name);
-      button.addEventListener("click", () => choose(institution));
-      return make("li", {}, named(button, `institution-${institution.id}`));
+    const list = find("results");
+    const shown = new Map([...list.children].map((row) => [row.dataset.key, row]));
+    const rows = institutions.map((one) => shown.get(String(one.id)) ?? drawInstitution(one, choose));
+    for (const row of shown.values()) if (!rows.includes(row)) row.remove();
+    rows.forEach((row, at) => {
+      if (list.children[at] !== row) list.insertBefore(row, list.children[at] ?? null);
     });
-    find("results").replaceChildren(...rows);
     find("none").hidden = rows.length > 0;
   };
 

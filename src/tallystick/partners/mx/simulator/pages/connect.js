@@ -190,8 +190,9 @@
   };
 
   const look = async () => {
+    const mine = polling;
     const said = await call("member", { member_guid: member.guid });
-    if (polling === null || !said.member.decided) return;
+    if (polling !== mine || !said.member.decided) return; // or an answer that was overtaken
     stopPolling();
     if (!said.member.refused) {
       await arrive(said.member);

@@ -32,17 +32,27 @@ const Steps = (() => {
       place.textContent = institution.name.slice(0, 1);
   };
 
+  const drawInstitution = (institution, choose) => {
+    const mark = make("span", { className: "mark", ariaHidden: "true" });
+    mark.textContent = institution.name.slice(0, 1);
+    const words = make("span", { className: "two-lines" }, institution.name);
+    words.append(make("span", { className: "quiet small" }, new URL(institution.url).host));
+    const button = make("button", { type: "button" }, mark, words);
+    button.addEventListener("click", () => choose(institution));
+    const row = make("li", {}, tag(button, `institution-${institution.code}`));
+    row.dataset.key = institution.code;
+    return row;
+  };
+
+  // A row that stays is left alone while somebody types: the focus may be on it, or a finger.
   const listInstitutions = (institutions, choose) => {
-    const rows = institutions.map((institution) => {
-      const mark = make("span", { className: "mark", ariaHidden: "true" });
-      mark.textContent = institution.name.slice(0, 1);
-      const words = make("span", { className: "two-lines" }, institution.name);
-      words.append(make("span", { className: "quiet small" }, new URL(institution.url).host));
-      const button = make("button", { type: "button" }, mark, words);
-      button.addEventListener("click", () => choose(institution));
-      return make("li", {}, tag(button, `institution-${institution.code}`));
+    const list = find("results");
+    const shown = new Map([...list.children].map((row) => [row.dataset.key, row]));
+    const rows = institutions.map((one) => shown.get(String(one.code)) ?? drawInstitution(one, choose));
+    for (const row of shown.values()) if (!rows.includes(row)) row.remove();
+    rows.forEach((row, at) => {
+      if (list.children[at] !== row) list.insertBefore(row, list.children[at] ?? null);
     });
-    find("results").replaceChildren(...rows);
     find("none").hidden = rows.length > 0;
   };
 

@@ -6,6 +6,7 @@
   const { find } = Steps;
   const { token, parent: parentOrigin, prefix, return: returnTo } = find("link").dataset;
   const framed = window.parent !== window;
+  const embedded = document.body.classList.contains("embedded");
   let view = null;
   let over = false;
   let busy = false;
@@ -139,13 +140,18 @@
         // The person leaves all the same.
       }
     }
+    vanish();
     tell("exit", { error, metadata });
     if (!framed) end("Nothing was connected");
   };
 
+  // Opened again at once, Link is in sight before its new page is: a click must not meet this one.
+  const vanish = () => { find("link").hidden = framed && !embedded; };
+
   const finish = () => {
     if (over) return;
     over = true;
+    vanish();
     tell("success", view.success);
     if (!framed) end("All done");
   };
@@ -168,11 +174,10 @@
 
   const open = async () => {
     if (view || over) return;
-    find("close").hidden = document.body.classList.contains("embedded");
+    find("close").hidden = embedded;
     try {
       const told = await call("open");
       if (told.error_code) return fail(told);
-      const embedded = document.body.classList.contains("embedded");
       if (embedded && view.step === "consent") await go("agree");
       else draw();
     } catch {
@@ -235,7 +240,7 @@
       event.preventDefault();
       askToExit();
     }
-    if (framed && !document.body.classList.contains("embedded")) keepFocus(event);
+    if (framed && !embedded) keepFocus(event);
   });
   window.addEventListener("message", (event) => {
     const known = parentOrigin === "null" || event.origin === parentOrigin;

@@ -60,17 +60,27 @@ const Steps = (() => {
     for (const place of document.querySelectorAll("[data-mark]")) paint(place, view.institution);
   };
 
+  const drawInstitution = (institution, choose) => {
+    const mark = paint(make("span", { className: "mark" }), institution);
+    mark.setAttribute("aria-hidden", "true");
+    const words = make("span", { className: "two-lines" }, institution.name,
+      make("span", { className: "quiet small" }, institution.host));
+    const button = make("button", { type: "button" }, mark, words);
+    button.addEventListener("click", () => choose(institution));
+    const row = make("li", {}, tag(button, `institution-${institution.institution_id}`));
+    row.dataset.key = institution.institution_id;
+    return row;
+  };
+
+  // A row that stays is left alone while somebody types: the focus may be on it, or a finger.
   const listInstitutions = (institutions, choose) => {
-    const rows = institutions.map((institution) => {
-      const mark = paint(make("span", { className: "mark" }), institution);
-      mark.setAttribute("aria-hidden", "true");
-      const words = make("span", { className: "two-lines" }, institution.name,
-        make("span", { className: "quiet small" }, institution.host));
-      const button = make("button", { type: "button" }, mark, words);
-      button.addEventListener("click", () => choose(institution));
-      return make("li", {}, tag(button, `institution-${institution.institution_id}`));
+    const list = find("results");
+    const shown = new Map([...list.children].map((row) => [row.dataset.key, row]));
+    const rows = institutions.map((one) => shown.get(String(one.institution_id)) ?? drawInstitution(one, choose));
+    for (const row of shown.values()) if (!rows.includes(row)) row.remove();
+    rows.forEach((row, at) => {
+      if (list.children[at] !== row) list.insertBefore(row, list.children[at] ?? null);
     });
-    find("results").replaceChildren(...rows);
     find("none").hidden = rows.length > 0;
   };
 
