@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,13 +32,19 @@ RESOURCES = (
     "exchanges",
     "exchange_sessions",
     "funding_sources",
+    "sandbox_simulations",
 )
 
 
 def routes() -> Sequence[Route]:
     """Every route of the API, in the order of RESOURCES."""
-    found: list[Route] = []
-    for name in RESOURCES:
-        module = importlib.import_module(f"{__name__}.{name}.routes")
-        found.extend(module.ROUTES)
-    return found
+    return [route for module in _modules() for route in module.ROUTES]
+
+
+def extras() -> Sequence[Route]:
+    """Every route that is ours and not Dwolla's: below `/_tallystick/`."""
+    return [route for module in _modules() for route in getattr(module, "EXTRAS", ())]
+
+
+def _modules() -> Sequence[ModuleType]:
+    return [importlib.import_module(f"{__name__}.{name}.routes") for name in RESOURCES]

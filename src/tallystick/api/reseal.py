@@ -1,11 +1,14 @@
 """Key rotation: every sealed cell of every table is opened and sealed with the key in use.
 
-Runs while the gateway serves: rows are taken in small transactions, and a row that was changed in
-between is left to its new value, which the key in use has sealed already.
+Runs while the gateway serves: rows are taken in small transactions, each followed by a rest of its
+own length, and a row that was changed in between is left to its new value, which the key in use has
+sealed already.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +29,15 @@ class SealedColumn:
     key: str = "id"
 
     @property
+    def order(self) -> str:
+        """What the rows are walked by: their primary key."""
+        return "id" if self.key == "id" else f"app_id, {self.key}"
+
+    @property
+    def beyond(self) -> str:
+        return "id > :after" if self.key == "id" else f"(app_id, {self.key}) > (:after_app, :after)"
+
+    @property
     def select(self) -> Statement:
         return _SELECT[self.table, self.column]
 
@@ -43,14 +55,15 @@ SEALED = (
     SealedColumn("funding_source", "numbers"),
     SealedColumn("funding_source", "card"),
     SealedColumn("subscription", "secret"),
+    SealedColumn("subscription", "secret_old"),
     SealedColumn("idempotency", "reply", "key_hash"),
 )
 
+# Empty cells come as well: to look for the next one that is not could walk a whole table at once.
 _SELECT = {
     (each.table, each.column): Statement(
         f"SELECT {each.key}, app_id, {each.column}_sealed FROM {each.table}"
-        f" WHERE {each.key} > :after AND {each.column}_sealed IS NOT NULL"
-        f" ORDER BY {each.key} LIMIT :limit"
+        f" WHERE {each.beyond} ORDER BY {each.order} LIMIT :limit"
     )
     for each in SEALED
 }
@@ -74,11 +87,17 @@ async def reseal_all(core: Core) -> Sequence[dict[str, Any]]:
 async def _reseal(core: Core, column: SealedColumn) -> int:
     done = 0
     after: Any = b"" if column.key == "key_hash" else ""
-    while rows := await core.db.all(column.select, after=after, limit=ROWS_AT_ONCE):
-        stale = [row for row in rows if not core.vault.is_current(bytes(row[2]))]
-        after = rows[-1][0]
+    after_app = ""
+    while rows := await core.db.all(
+        column.select, after=after, after_app=after_app, limit=ROWS_AT_ONCE
+    ):
+        stale = [row for row in rows if row[2] and not core.vault.is_current(bytes(row[2]))]
+        after, after_app = rows[-1][:2]
         if stale:
+            started = time.monotonic()
             done += await core.db.transact(lambda tx, stale=stale: _renew(core, tx, column, stale))  # type: ignore[misc]
+            # SQLite's lock is not given in turn: who takes it again at once keeps others out.
+            await asyncio.sleep(time.monotonic() - started)
     return done
 
 

@@ -32,5 +32,6 @@ ROUTES = (
         "accounts",
         Forbidden("Not authorized to retrieve an Account by id."),
         lower=Route.LOWER,
+        gives=Account,
     ),
 )

@@ -11,6 +11,7 @@ import msgspec
 
 from tallystick.api.applications import store
 from tallystick.api.applications.store import ApplicationRow
+from tallystick.api.events import service as events
 from tallystick.core import Core
 from tallystick.errors import ConfigurationError
 from tallystick.ids import base62
@@ -105,6 +106,11 @@ async def change(
                 else _as_json(redirect_urls),
             ),
         )
+        if account_status not in {None, row.account_status}:
+            topic: events.Topic = (
+                "account_suspended" if account_status == "suspended" else "account_activated"
+            )
+            await events.record(core, tx, app_id, topic, "accounts", row.account_id)
         return True
 
     changed = await core.db.transact(apply)

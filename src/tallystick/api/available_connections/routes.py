@@ -35,5 +35,6 @@ ROUTES = (
         "listAvailableExchangeConnections",
         "exchange-sessions",
         InvalidScope(),
+        gives=AvailableConnections,
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -25,11 +25,11 @@ from tallystick.api.customers.wire import (
 from tallystick.body import problems
 from tallystick.errors import BadRequest, FieldError, InvalidResourceState, ValidationFailed
 
-STATUSES = ("suspended", "deactivated", "reactivated")
+Status = Literal["suspended", "deactivated", "reactivated"]
 _CLOSED = ("suspended", "deactivated")
 
 
-class Edits(msgspec.Struct, rename="camel", kw_only=True):
+class UnverifiedEdits(msgspec.Struct, rename="camel", kw_only=True):
     """Fields of an unverified or receive-only customer that may be edited."""
 
     first_name: Name | None = None
@@ -51,6 +51,12 @@ class VerifiedEdits(msgspec.Struct, rename="camel", kw_only=True):
     postal_code: PostalCode | None = None
     doing_business_as: BusinessName | None = None
     website: Text | None = None
+
+
+class StatusChange(msgspec.Struct, kw_only=True):
+    """A customer is suspended, deactivated or reactivated by its status alone."""
+
+    status: Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ def change_of(row: CustomerRow, body: Any, now_ms: int) -> Change:
 
 
 def _status(row: CustomerRow, status: Any) -> Change:
-    if status not in STATUSES:
+    if status not in get_args(Status):
         raise ValidationFailed(errors=[FieldError("Invalid", "Status invalid.", "/status")])
     wrong_way = (row.status in _CLOSED) != (status == "reactivated")
     if wrong_way and not (row.status == "suspended" and status == "deactivated"):
@@ -101,7 +107,7 @@ def _again(row: CustomerRow, body: dict[str, Any], now_ms: int) -> Change:
 
 
 def _edit(row: CustomerRow, body: dict[str, Any]) -> Change:
-    shape = Edits if row.type in ("unverified", "receive-only") else VerifiedEdits
+    shape = UnverifiedEdits if row.type in ("unverified", "receive-only") else VerifiedEdits
     errors = problems(body, shape)
     if errors:
         raise ValidationFailed(errors=errors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tallystick.api.customers import service
+from tallystick.api.customers.changes import StatusChange, UnverifiedEdits, VerifiedEdits
 from tallystick.api.customers.store import CustomerRow, Filter
 from tallystick.api.customers.wire import (
     COLLECTION,
@@ -13,12 +14,18 @@ from tallystick.api.customers.wire import (
     Customers,
     Details,
     EmbeddedCustomers,
+    EmbeddedProblems,
+    PostedCompany,
+    PostedCustomer,
+    PostedPersonal,
+    PostedSoleProprietor,
+    Problem,
 )
 from tallystick.clock import to_iso
 from tallystick.errors import Forbidden
 from tallystick.hal import MEDIA_TYPE, Link
 from tallystick.store.idempotency import Outcome
-from tallystick.web import Page, Reply, Request, Route, encode
+from tallystick.web import PAGED, Page, Reply, Request, Route, Takes, encode
 
 SCOPE = "customers"
 EDIT_FORM = f'{MEDIA_TYPE}; profile="https://github.com/dwolla/hal-forms"'
@@ -76,8 +83,16 @@ def render(request: Request, row: CustomerRow) -> Customer:
         created=to_iso(row.created_at),
         business_name=row.business_name,
         correlation_id=row.correlation_id,
+        embedded=_problems(row),
         **{name: getattr(details, name) for name in Details.__struct_fields__},
     )
+
+
+def _problems(row: CustomerRow) -> EmbeddedProblems | None:
+    if row.directive is None or row.status not in service.UNDECIDED:
+        return None
+    message = f"Verification needs another look: {row.directive}."
+    return EmbeddedProblems([Problem(row.directive, message)])
 
 
 def _links(request: Request, row: CustomerRow) -> dict[str, Link]:
@@ -107,6 +122,11 @@ def _links(request: Request, row: CustomerRow) -> dict[str, Link]:
     return links
 
 
+POSTED = tuple(
+    Takes(shape) for shape in (PostedCustomer, PostedPersonal, PostedSoleProprietor, PostedCompany)
+)
+EDITS = tuple(Takes(shape) for shape in (UnverifiedEdits, VerifiedEdits, StatusChange))
+
 _LOWER = frozenset({"Forbidden", "NotFound"})
 
 ROUTES = (
@@ -118,6 +138,7 @@ ROUTES = (
         SCOPE,
         Forbidden("Not authorized to create customers."),
         lower=_LOWER,
+        takes=POSTED,
     ),
     Route(
         "GET",
@@ -127,6 +148,8 @@ ROUTES = (
         SCOPE,
         Forbidden("Not authorized to list customers."),
         lower=_LOWER,
+        gives=Customers,
+        query=(*PAGED, "search", "email", "status"),
     ),
     Route(
         "GET",
@@ -136,6 +159,7 @@ ROUTES = (
         SCOPE,
         Forbidden("Not authorized to get a customer by id."),
         lower=_LOWER,
+        gives=Customer,
     ),
     Route(
         "POST",
@@ -145,5 +169,7 @@ ROUTES = (
         SCOPE,
         Forbidden("Not authorized to update a customer."),
         lower=_LOWER,
+        takes=(*EDITS, *POSTED),
+        gives=Customer,
     ),
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Required, TypedDict, Unpack
+from typing import Literal, Required, Unpack
+
+from typing_extensions import TypedDict
 
 from tallystick.api.customers import wire
 from tallystick.flow import (
@@ -75,7 +77,7 @@ class CustomerEdits(TypedDict, total=False):
     controller: Controller
 
 
-class NewCustomer(CustomerEdits):
+class NewCustomer(CustomerEdits, closed=True):
     """Without a `type` it is an unverified customer, which needs no more than these three."""
 
     first_name: str
@@ -83,7 +85,7 @@ class NewCustomer(CustomerEdits):
     email: str
 
 
-class CustomerChanges(CustomerEdits, total=False):
+class CustomerChanges(CustomerEdits, total=False, closed=True):
     first_name: str
     last_name: str
     email: str

@@ -18,7 +18,7 @@ from tallystick.api.customers.store import CustomerRow, Filter
 from tallystick.api.customers.wire import Controller, Details, PostedBase
 from tallystick.api.events import service as events
 from tallystick.core import Core, Principal
-from tallystick.errors import FieldError, NotFound, ValidationFailed
+from tallystick.errors import BadRequest, FieldError, NotFound, ValidationFailed
 from tallystick.store import idempotency
 from tallystick.store.db import Taken, Transaction
 from tallystick.store.idempotency import Claim, Outcome
@@ -41,6 +41,10 @@ _VERIFICATION: dict[str, events.Topic] = {
     "document": "customer_verification_document_needed",
     "suspended": "customer_suspended",
 }
+
+
+# Verification has not come to its end: more is wanted of the customer.
+UNDECIDED = ("retry", "document")
 
 
 class Changed(NamedTuple):
@@ -140,6 +144,27 @@ async def update(
         raise ValidationFailed(errors=[DUPLICATE_EMAIL]) from None
 
 
+async def direct(
+    core: Core, app_id: str, customer_id: str, directive: str, claim: Claim | None, answer: bytes
+) -> Outcome:
+    """Have a business in UNDECIDED show what verification is told to say; the answer to give.
+
+    Raises Conflict, and BadRequest for any other customer (contract 6.9 names no other error).
+    """
+
+    async def apply(tx: Transaction) -> Outcome:
+        row = await store.hold(tx, app_id, customer_id)
+        if row is None or row.type != "business" or row.status not in UNDECIDED:
+            raise BadRequest
+        await idempotency.claim_key(tx, claim, core.clock.now_ms())
+        await store.update(tx, msgspec.structs.replace(row, directive=directive))
+        outcome = Outcome(200, None, answer)
+        await idempotency.settle(tx, core.vault, claim, outcome)
+        return outcome
+
+    return await core.db.transact(apply)
+
+
 async def _taken(core: Core, app_id: str, body: Any, errors: list[FieldError]) -> list[FieldError]:
     """Duplicates among the members that are well formed."""
     wrong = {error.path for error in errors}
@@ -219,6 +244,7 @@ def _changed(row: CustomerRow, change: Change) -> Changed:
             email_folded=posted.email.lower(),
             business_name=getattr(posted, "business_name", None),
             details=_details(posted),
+            directive=None,
         )
         topics = (_VERIFICATION[status],) if status in _VERIFICATION else ()
         return Changed(fresh, topics)

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tallystick.store import tally
 from tallystick.store.db import Reads, Statement, Transaction, Value
 
 _COLUMNS = (
     "id, app_id, type, status, status_before, first_name, last_name, email, email_folded,"
-    " business_name, correlation_id, details, created_at"
+    " business_name, correlation_id, details, created_at, directive"
 )
 _ADD = Statement(
     f"INSERT INTO customer ({_COLUMNS})"
     " VALUES (:id, :app_id, :type, :status, :status_before, :first_name, :last_name, :email,"
-    " :email_folded, :business_name, :correlation_id, :details, :created_at)"
+    " :email_folded, :business_name, :correlation_id, :details, :created_at, :directive)"
     " ON CONFLICT DO NOTHING"
 )
 _FIND = Statement(f"SELECT {_COLUMNS} FROM customer WHERE app_id = :app_id AND id = :id")
@@ -25,7 +26,8 @@ _HOLD = Statement("UPDATE customer SET status = status WHERE app_id = :app_id AN
 _UPDATE = Statement(
     "UPDATE customer SET type = :type, status = :status, status_before = :status_before,"
     " first_name = :first_name, last_name = :last_name, email = :email,"
-    " email_folded = :email_folded, business_name = :business_name, details = :details"
+    " email_folded = :email_folded, business_name = :business_name, details = :details,"
+    " directive = :directive"
     " WHERE app_id = :app_id AND id = :id"
 )
 _BY_EMAIL = Statement(
@@ -35,23 +37,25 @@ _BY_CORRELATION = Statement(
     "SELECT id FROM customer WHERE app_id = :app_id AND correlation_id = :correlation_id"
 )
 
-# `:search` is empty, or a folded pattern; `:email_folded` empty, or an address; the seven statuses
-# are those asked for.
+# `:search` is empty, or a folded pattern; the seven statuses are those asked for.
 _MATCHES = (
-    " FROM customer WHERE app_id = :app_id"
     " AND (:search = '' OR lower(first_name || ' ' || last_name) LIKE :search ESCAPE '!'"
     " OR lower(coalesce(business_name, '')) LIKE :search ESCAPE '!'"
     " OR email_folded LIKE :search ESCAPE '!')"
-    " AND (:email_folded = '' OR email_folded = :email_folded)"
     " AND (:any_status = 1 OR status IN (:s0, :s1, :s2, :s3, :s4, :s5, :s6))"
 )
-_LIST = Statement(f"SELECT {_COLUMNS}{_MATCHES} ORDER BY id DESC LIMIT :limit OFFSET :offset")
-_COUNT = Statement(f"SELECT count(*){_MATCHES}")
+_PAGE = " ORDER BY id DESC LIMIT :limit OFFSET :offset"
+# These walk all customers of the application; an address is at most one of them.
+_LIST = Statement(f"SELECT {_COLUMNS} FROM customer WHERE app_id = :app_id{_MATCHES}{_PAGE}")
+_COUNT = Statement(f"SELECT count(*) FROM customer WHERE app_id = :app_id{_MATCHES}")
+_OF_EMAIL = f" FROM customer WHERE app_id = :app_id AND email_folded = :email_folded{_MATCHES}"
+_LIST_OF_EMAIL = Statement(f"SELECT {_COLUMNS}{_OF_EMAIL}{_PAGE}")
+_COUNT_OF_EMAIL = Statement(f"SELECT count(*){_OF_EMAIL}")
 _NEWEST = Statement(
     f"SELECT {_COLUMNS} FROM customer WHERE app_id = :app_id"
     " ORDER BY id DESC LIMIT :limit OFFSET :offset"
 )
-_COUNT_ALL = Statement("SELECT count(*) FROM customer WHERE app_id = :app_id")
+_KIND = "customers"
 
 STATUSES = ("unverified", "verified", "retry", "kba", "document", "suspended", "deactivated")
 
@@ -59,7 +63,8 @@ STATUSES = ("unverified", "verified", "retry", "kba", "document", "suspended", "
 class CustomerRow(msgspec.Struct, frozen=True):
     """`status_before` is what a suspended or deactivated customer returns to.
 
-    `details` is the JSON of `wire.Details`.
+    `details` is the JSON of `wire.Details`. `directive` is the code of what verification was told
+    to say is wrong (contract 6.9).
     """
 
     id: str
@@ -75,6 +80,7 @@ class CustomerRow(msgspec.Struct, frozen=True):
     correlation_id: str | None
     details: str
     created_at: int
+    directive: str | None = None
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -94,7 +100,7 @@ class Filter(msgspec.Struct, frozen=True):
             escaped = escaped.replace(special, f"!{special}")
         return {
             "search": f"%{escaped}%" if escaped else "",
-            "email_folded": self.email.lower(),
+            **({"email_folded": self.email.lower()} if self.email else {}),
             "any_status": 0 if self.statuses else 1,
             **{
                 f"s{number}": status if status in self.statuses else ""
@@ -105,7 +111,10 @@ class Filter(msgspec.Struct, frozen=True):
 
 async def add(tx: Transaction, row: CustomerRow) -> bool:
     """False when the e-mail address or the correlation id is taken."""
-    return await tx.run(_ADD, **msgspec.structs.asdict(row)) > 0
+    added = await tx.run(_ADD, **msgspec.structs.asdict(row)) > 0
+    if added:
+        await tally.add(tx, row.app_id, _KIND, row.id)
+    return added
 
 
 async def find(reads: Reads, app_id: str, customer_id: str) -> CustomerRow | None:
@@ -141,11 +150,11 @@ async def list_newest(
 ) -> tuple[list[CustomerRow], int]:
     """One page, and how many there are in all."""
     page: dict[str, Value] = {"limit": limit, "offset": offset}
-    if narrowed.narrows:
-        values = {"app_id": app_id, **narrowed.values()}
-        rows = await reads.all(_LIST, **values, **page)
-        counted = await reads.one(_COUNT, **values)
-    else:
+    if not narrowed.narrows:
         rows = await reads.all(_NEWEST, app_id=app_id, **page)
-        counted = await reads.one(_COUNT_ALL, app_id=app_id)
+        return [CustomerRow(*row) for row in rows], await tally.total(reads, app_id, _KIND)
+    matching, counting = (_LIST_OF_EMAIL, _COUNT_OF_EMAIL) if narrowed.email else (_LIST, _COUNT)
+    values = {"app_id": app_id, **narrowed.values()}
+    rows = await reads.all(matching, **values, **page)
+    counted = await reads.one(counting, **values)
     return [CustomerRow(*row) for row in rows], counted[0] if counted else 0

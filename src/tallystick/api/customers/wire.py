@@ -153,6 +153,19 @@ class Details(msgspec.Struct, rename="camel", omit_defaults=True, frozen=True):
     controller: Controller | None = None
 
 
+class Problem(msgspec.Struct, frozen=True):
+    """What verification says is wrong. The shape is our reading: Dwolla's specification names only
+    the code.
+    """
+
+    code: str
+    message: str
+
+
+class EmbeddedProblems(msgspec.Struct, frozen=True):
+    errors: list[Problem]
+
+
 class Customer(msgspec.Struct, rename="camel", omit_defaults=True, frozen=True, kw_only=True):
     """A customer as it is shown: optional members are absent, never null (contract 2.3)."""
 
@@ -177,6 +190,7 @@ class Customer(msgspec.Struct, rename="camel", omit_defaults=True, frozen=True, 
     doing_business_as: str | None = None
     website: str | None = None
     controller: Controller | None = None
+    embedded: EmbeddedProblems | None = msgspec.field(default=None, name="_embedded")
 
 
 class EmbeddedCustomers(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from tallystick.api.events import service
 from tallystick.api.events.store import EventRow
 from tallystick.api.events.wire import EmbeddedEvents, Event, Events
 from tallystick.errors import InvalidScopes
-from tallystick.web import Page, Reply, Request, Route
+from tallystick.web import PAGED, Page, Reply, Request, Route
 
 SCOPE = "events"
 
@@ -33,6 +33,15 @@ def render(request: Request, row: EventRow) -> Event:
 
 
 ROUTES = (
-    Route("GET", "/events", list_events, "listEvents", SCOPE, InvalidScopes()),
-    Route("GET", "/events/{id}", get_event, "getEvent", SCOPE, InvalidScopes()),
+    Route(
+        "GET",
+        "/events",
+        list_events,
+        "listEvents",
+        SCOPE,
+        InvalidScopes(),
+        gives=Events,
+        query=PAGED,
+    ),
+    Route("GET", "/events/{id}", get_event, "getEvent", SCOPE, InvalidScopes(), gives=Event),
 )

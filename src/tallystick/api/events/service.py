@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from tallystick.api.events import store
+from tallystick.api.events import store, wire
 from tallystick.api.events.store import EventRow
 from tallystick.api.events.wire import Event
 from tallystick.api.webhooks import service as webhooks
@@ -15,28 +13,7 @@ from tallystick.hal import Links
 from tallystick.store import audit
 from tallystick.store.db import Transaction
 
-# Exactly as Dwolla documents them (contract 6.6); a customer's event has the prefix `customer_`.
-Topic = Literal[
-    "customer_created",
-    "customer_verified",
-    "customer_suspended",
-    "customer_activated",
-    "customer_deactivated",
-    "customer_reverification_needed",
-    "customer_kba_verification_needed",
-    "customer_verification_document_needed",
-    "customer_exchange_reauth_required",
-    "customer_funding_source_added",
-    "customer_funding_source_removed",
-    "customer_funding_source_verified",
-    "customer_funding_source_unverified",
-    "customer_funding_source_updated",
-    "funding_source_added",
-    "funding_source_removed",
-    "funding_source_verified",
-    "funding_source_unverified",
-    "funding_source_updated",
-]
+Topic = wire.Topic
 
 
 async def record(

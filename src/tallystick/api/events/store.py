@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tallystick.store import tally
 from tallystick.store.db import Reads, Statement, Transaction
 
 _COLUMNS = "id, app_id, topic, resource, resource_id, customer_id, created_at"
@@ -18,7 +19,7 @@ _LIST = Statement(
     f"SELECT {_COLUMNS} FROM event WHERE app_id = :app_id"
     " ORDER BY number DESC LIMIT :limit OFFSET :offset"
 )
-_COUNT = Statement("SELECT count(*) FROM event WHERE app_id = :app_id")
+_KIND = "events"
 
 
 class EventRow(msgspec.Struct, frozen=True):
@@ -36,6 +37,7 @@ class EventRow(msgspec.Struct, frozen=True):
 async def add(tx: Transaction, row: EventRow) -> int:
     """Write it; its number."""
     added = await tx.one(_ADD, **msgspec.structs.asdict(row))
+    await tally.add(tx, row.app_id, _KIND, row.resource_id)
     return added[0] if added else 0
 
 
@@ -50,5 +52,4 @@ async def list_newest(reads: Reads, app_id: str, limit: int, offset: int) -> lis
 
 
 async def count(reads: Reads, app_id: str) -> int:
-    row = await reads.one(_COUNT, app_id=app_id)
-    return row[0] if row else 0
+    return await tally.total(reads, app_id, _KIND)

@@ -45,6 +45,7 @@ ROUTES = (
         "listExchangePartners",
         SCOPE,
         Forbidden(),
+        gives=ExchangePartners,
     ),
     Route(
         "GET",
@@ -53,5 +54,6 @@ ROUTES = (
         "getExchangePartner",
         SCOPE,
         Forbidden(),
+        gives=ExchangePartner,
     ),
 )

@@ -11,12 +11,13 @@ from tallystick.api.exchange_sessions.wire import (
     KIND_PAGE,
     REL_PAGE,
     ExchangeSession,
+    ForCard,
 )
 from tallystick.clock import to_iso
 from tallystick.errors import BadRequest, Forbidden, InvalidScope
 from tallystick.hal import MEDIA_TYPE, Link
 from tallystick.store.idempotency import Outcome
-from tallystick.web import Reply, Request, Route
+from tallystick.web import Reply, Request, Route, Takes
 
 SCOPE = "exchange-sessions"
 
@@ -26,12 +27,13 @@ async def create_customer_exchange_session(request: Request) -> Outcome:
     partner_href = href_of(request.body, "exchange-partner")
     partner_id = request.resolve(partner_href, "exchange-partners")
     redirect_url = href_of(request.body, "redirect-url")
-    partner = service.check(
+    partner, holder = service.check(
         request.core,
         request.principal,
         request.core.partners.by_id(partner_id) if partner_id else None,
         partner_sent=partner_href is not None,
         redirect_url=redirect_url,
+        card_details=request.body.get("cardDetails"),
     )
     return await service.start(
         request.core,
@@ -39,6 +41,7 @@ async def create_customer_exchange_session(request: Request) -> Outcome:
         customer_id,
         partner,
         redirect_url if isinstance(redirect_url, str) else None,
+        holder,
         request.links.base,
         request.claim,
     )
@@ -100,6 +103,10 @@ ROUTES = (
         SCOPE,
         InvalidScope("Missing or invalid scopes for requested endpoint"),
         lower=frozenset({"Forbidden"}),
+        takes=(
+            Takes(links=("exchange-partner",), may_link=("redirect-url",)),
+            Takes(ForCard, links=("exchange-partner",)),
+        ),
     ),
     Route(
         "POST",
@@ -107,8 +114,9 @@ ROUTES = (
         create_re_auth_exchange_session,
         "createReAuthExchangeSession",
         SCOPE,
-        Forbidden("Not authorized to create re-authentication exchange session."),
+        Forbidden(service.NOT_REPAIRABLE),
         lower=frozenset({"Forbidden"}),
+        takes=(Takes(may_link=("redirect-url",)),),
     ),
     Route(
         "GET",
@@ -118,5 +126,6 @@ ROUTES = (
         SCOPE,
         Forbidden("Not authorized to retrieve exchange session."),
         lower=frozenset({"Forbidden", "NotFound"}),
+        gives=ExchangeSession,
     ),
 )

@@ -7,7 +7,7 @@ caller's idempotency key is taken before the call.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -15,10 +15,14 @@ import msgspec
 from tallystick.api.customers import service as customers
 from tallystick.api.exchange_sessions import redirects, returns, store
 from tallystick.api.exchange_sessions.store import ExchangeSessionRow
+from tallystick.api.exchange_sessions.wire import ForCard, PostedHolder
 from tallystick.api.exchanges import service as exchanges
+from tallystick.body import problems
 from tallystick.core import Core, Principal
-from tallystick.errors import FieldError, Forbidden, InvalidExchange, NotFound, ValidationFailed
+from tallystick.errors import FieldError, Forbidden, NotFound, ValidationFailed
 from tallystick.partners.contract import (
+    CardHolder,
+    DescribesCards,
     Notifies,
     Partner,
     Reauthenticates,
@@ -35,10 +39,14 @@ from tallystick.store.idempotency import Claim, Outcome
 from tallystick.store.vault import Place
 
 PARTNER_HREF = "/_links/exchange-partner/href"
+CARD_DETAILS = "cardDetails"
 # Where partners post notices and send browsers back to (decision 3).
 INBOUND = "/_inbound"
 
 NOT_SUPPORTED = "The exchange partner specified does not support this product"
+# Documented without a reason; here: the partner has nothing to repair this exchange with, or it was
+# removed (contract 10, no. 32 and 33).
+NOT_REPAIRABLE = "Not authorized to create re-authentication exchange session."
 NOT_ENABLED = "Exchange sessions with this exchange partner are not enabled for your account"
 ABSENT = "Exchange session not found."
 
@@ -72,11 +80,13 @@ def check(
     *,
     partner_sent: bool,
     redirect_url: object,
-) -> Partner:
-    """Raises ValidationFailed with everything that is wrong with the two links of the body.
+    card_details: object,
+) -> tuple[Partner, CardHolder | None]:
+    """The partner, and whose name it shall have compared with the card's.
 
-    The text of the first problem also stands at the top, where Dwolla's specification has it; its
-    documentation has it in the list (contract 10, no. 5 and 6).
+    Raises ValidationFailed with everything that is wrong with the body. The text of the first
+    problem also stands at the top, where Dwolla's specification has it; its documentation has it in
+    the list (contract 10, no. 5 and 6).
     """
     errors = []
     if partner is None:
@@ -84,9 +94,29 @@ def check(
         errors.append(FieldError(code, f"{PARTNER_HREF} is invalid", PARTNER_HREF))
     required = partner is not None and partner.has(ReturnsByRedirect)
     errors += _redirect_problems(core, principal, redirect_url, required=required)
+    errors += _card_problems(partner, card_details)
     if partner is None or errors:
         raise ValidationFailed(errors[0].message, errors=errors)
-    return partner
+    return partner, _holder(card_details)
+
+
+def _card_problems(partner: Partner | None, card_details: object) -> Sequence[FieldError]:
+    """A member that the partner has no use for is not dropped: a check would seem to be made."""
+    if card_details is None:
+        return []
+    if partner is not None and not partner.has(DescribesCards):
+        said = f"{CARD_DETAILS} is not accepted here."
+        return [FieldError("Invalid", said, f"/{CARD_DETAILS}")]
+    return problems({CARD_DETAILS: card_details}, ForCard)
+
+
+def _holder(card_details: object) -> CardHolder | None:
+    if card_details is None:
+        return None
+    posted = msgspec.convert(card_details, PostedHolder)
+    if not posted.account_name_inquiry:
+        return None
+    return CardHolder(posted.first_name, posted.last_name)
 
 
 def _redirect_problems(
@@ -106,6 +136,7 @@ async def start(
     customer_id: str,
     partner: Partner,
     redirect_url: str | None,
+    holder: CardHolder | None,
     base: str,
     claim: Claim | None,
 ) -> Outcome:
@@ -118,7 +149,7 @@ async def start(
     await customers.require(core, principal, customer_id)
     if not partner.has(StartsSessions):
         raise Forbidden(NOT_SUPPORTED)
-    wanted = Wanted(partner, customer_id, redirect_url, base)
+    wanted = Wanted(partner, customer_id, redirect_url, base, holder=holder)
     return await _begin(core, principal, wanted, partner.start_session, claim)
 
 
@@ -133,8 +164,8 @@ async def start_reauth(
     """Start a session that repairs an exchange; the answer to give.
 
     One that is healthy may be repaired as well: partners allow it, and nothing is lost. Raises
-    NotFound, Forbidden, InvalidExchange for one that was removed, ValidationFailed, Conflict, and
-    what `explained` makes of the partner's errors.
+    NotFound, Forbidden, also for one that was removed, ValidationFailed, Conflict, and what
+    `explained` makes of the partner's errors.
     """
     try:
         exchange = await exchanges.find(core, principal.app_id, exchange_id)
@@ -142,20 +173,20 @@ async def start_reauth(
         raise NotFound from None  # in this operation's own words
     partner = core.partners.by_key(exchange.partner_key)
     if not partner.has(Reauthenticates):
-        raise Forbidden(NOT_SUPPORTED)
+        raise Forbidden(NOT_REPAIRABLE)
     errors = _redirect_problems(
         core, principal, redirect_url, required=partner.has(ReturnsByRedirect)
     )
     if errors:
         raise ValidationFailed(errors[0].message, errors=errors)
     if exchange.status == "removed":
-        raise InvalidExchange
+        raise Forbidden(NOT_REPAIRABLE)
     to = redirect_url if isinstance(redirect_url, str) else None
     wanted = Wanted(partner, exchange.customer_id, to, base, exchange)
     try:
         return await _begin(core, principal, wanted, partner.start_reauth, claim)
     except NotOffered:
-        raise Forbidden(NOT_SUPPORTED) from None
+        raise Forbidden(NOT_REPAIRABLE) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +198,7 @@ class Wanted:
     redirect_url: str | None
     base: str
     exchange: exchanges.Held | None = None
+    holder: CardHolder | None = None
 
 
 async def _begin(
@@ -190,6 +222,8 @@ async def _begin(
 
         async def add(tx: Transaction) -> None:
             await store.add(tx, row)
+            if wanted.exchange is not None:
+                await exchanges.expect_repair(tx, wanted.exchange)
             await audit.note(tx, row.app_id, "exchange-sessions", row.id, "created", row.created_at)
             await idempotency.settle(tx, core.vault, claim, outcome)
 
@@ -209,9 +243,11 @@ def _request(core: Core, principal: Principal, wanted: Wanted, session_id: str) 
         person=wanted.customer_id or principal.account_id,
         redirect_url=wanted.redirect_url,
         grant=exchanges.open_grant(core, wanted.exchange) if wanted.exchange else None,
+        trouble=wanted.exchange.cause_code if wanted.exchange else None,
         notify_url=inbound if partner.has(Notifies) else None,
         return_url=f"{inbound}/return" if comes_back else None,
         state=returns.state_of(core, session_id) if comes_back else None,
+        holder=wanted.holder,
     )
 
 

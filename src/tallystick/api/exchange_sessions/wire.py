@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from tallystick.hal import Link
 
@@ -11,6 +14,27 @@ COLLECTION = "exchange-sessions"
 KIND = "exchange-sessions"
 KIND_PAGE = "text/html"
 REL_PAGE = "external-provider-session"
+
+
+# Checkout.com's limits: 35 characters, and neither a single one nor nothing but digits.
+HolderName = Annotated[str, Meta(min_length=2, max_length=35, pattern=r"[^0-9 ]")]
+
+
+class PostedHolder(msgspec.Struct, rename="camel", frozen=True):
+    """Whose name the issuer shall compare with the card's; with false it is not asked."""
+
+    first_name: HolderName
+    last_name: HolderName
+    account_name_inquiry: bool
+
+    def __repr__(self) -> str:
+        return "PostedHolder(…)"
+
+
+class ForCard(msgspec.Struct, rename="camel", frozen=True):
+    """Besides `_links.exchange-partner`, for Checkout.com only (contract 5.8)."""
+
+    card_details: PostedHolder
 
 
 class ExchangeSession(msgspec.Struct, frozen=True, omit_defaults=True):

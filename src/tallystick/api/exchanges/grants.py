@@ -10,7 +10,7 @@ from tallystick.api.exchanges import store
 from tallystick.api.exchanges.store import ExchangeRow, IntentRow
 from tallystick.core import Core
 from tallystick.errors import InactiveExchange
-from tallystick.partners.contract import Grant, Partner, Proof
+from tallystick.partners.contract import Grant, NameMatch, Partner, Proof
 from tallystick.secret import Secret
 from tallystick.store.vault import Place
 
@@ -26,6 +26,8 @@ class SealedGrant(msgspec.Struct, frozen=True):
     secret: str
     external_id: str
     consent_expires_at: int | None
+    name_match: NameMatch | None = None
+    sole: bool = False
 
 
 def seal_proof(core: Core, app_id: str, intent_id: str, proof: Proof) -> bytes:
@@ -45,7 +47,13 @@ def open_proof(core: Core, partner: Partner, intent: IntentRow) -> Proof:
 
 def seal_grant(core: Core, app_id: str, table: str, row_id: str, grant: Grant) -> bytes:
     """`table` is that of the intent or that of the exchange: a grant is sealed for each anew."""
-    kept = SealedGrant(grant.secret.reveal(), grant.external_id, grant.consent_expires_at)
+    kept = SealedGrant(
+        grant.secret.reveal(),
+        grant.external_id,
+        grant.consent_expires_at,
+        grant.name_match,
+        grant.sole,
+    )
     place = Place(app_id, table, store.GRANT, row_id)
     return core.vault.seal(place, msgspec.msgpack.encode(kept))
 
@@ -65,4 +73,10 @@ def _open(core: Core, place: Place, row: ExchangeRow | IntentRow) -> Grant:
         raise InactiveExchange
     box = core.vault.open_box(place, row.grant_sealed)
     kept = msgspec.msgpack.decode(box.reveal(), type=SealedGrant)
-    return Grant(Secret(kept.secret), kept.external_id, kept.consent_expires_at)
+    return Grant(
+        Secret(kept.secret),
+        kept.external_id,
+        kept.consent_expires_at,
+        name_match=kept.name_match,
+        sole=kept.sole,
+    )

@@ -16,7 +16,7 @@ changes a state is only ever what the partner answers under the grant, or a noti
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 import structlog
@@ -62,6 +62,8 @@ CONFIRM_MS = 10 * MINUTE_MS
 ROWS_AT_ONCE = 100
 # The partner's word for it, when it was the sandbox's control that said so.
 SIMULATED = "SIMULATED"
+# Ours, when the person signed in and shares other accounts than the one that was linked.
+NOT_SHARED = "ACCOUNT_NOT_SHARED"
 # `seen_well_at` is no finer than this, so that a burst of reads is not a burst of writes.
 SEEN_EVERY_MS = MINUTE_MS
 
@@ -95,15 +97,30 @@ async def ask(
 
 def needs_note(row: ExchangeRow, now_ms: int) -> bool:
     stale = row.seen_well_at is None or now_ms - row.seen_well_at >= SEEN_EVERY_MS
-    return stale or row.cause is not None or row.status != "active"
+    wrong = row.cause is not None and not announced(row, now_ms)
+    return stale or wrong or row.status != "active"
+
+
+def announced(row: ExchangeRow, now_ms: int) -> bool:
+    """Whether nothing is wrong yet: the end of the consent is known, and the person was told."""
+    ends_at = row.deadline_at
+    return ends_at is not None and ends_at == row.consent_expires_at and now_ms < ends_at
 
 
 def seen_well(row: ExchangeRow, now_ms: int) -> ExchangeRow:
-    """The partner answered under the grant: whatever was wrong is over."""
+    """The partner answered under the grant: whatever was wrong is over.
+
+    An end that was announced is not: until then every answer is a good one. Who outlived it has had
+    the consent renewed, and the new end is not known.
+    """
+    if announced(row, now_ms):
+        return msgspec.structs.replace(row, seen_well_at=now_ms)
+    ends_at = row.consent_expires_at
     return msgspec.structs.replace(
         row,
         status="active",
         seen_well_at=now_ms,
+        consent_expires_at=None if ends_at is not None and ends_at <= now_ms else ends_at,
         cause=None,
         cause_code=None,
         cause_at=None,
@@ -129,7 +146,24 @@ def wanting(row: ExchangeRow, code: str, deadline_at: int, now_ms: int) -> Excha
     """The person must sign in by `deadline_at`. A deadline that is set is never put off."""
     earlier = deadline_at if row.deadline_at is None else min(row.deadline_at, deadline_at)
     due = None if row.status == "deactivated" else earlier
-    return msgspec.structs.replace(_because(row, "person", code, now_ms), deadline_at=due)
+    return msgspec.structs.replace(
+        _because(unannounced(row), "person", code, now_ms), deadline_at=due
+    )
+
+
+def ending(row: ExchangeRow, code: str, ends_at: int, now_ms: int) -> ExchangeRow:
+    """The consent works until `ends_at`, and the person should renew it before."""
+    if row.cause == "person" and not announced(row, now_ms):
+        return wanting(row, code, ends_at, now_ms)  # it does not work even now
+    told = msgspec.structs.replace(row, consent_expires_at=ends_at)
+    return msgspec.structs.replace(wanting(told, code, ends_at, now_ms), consent_expires_at=ends_at)
+
+
+def unannounced(row: ExchangeRow) -> ExchangeRow:
+    """The end that was announced is no longer what counts: it came sooner, or is being put off."""
+    if row.deadline_at is None or row.deadline_at != row.consent_expires_at:
+        return row
+    return msgspec.structs.replace(row, consent_expires_at=None)
 
 
 def overdue(row: ExchangeRow, now_ms: int) -> ExchangeRow:
@@ -206,30 +240,48 @@ async def heed(core: Core, partner_key: str, notice: Notice) -> int:
     notice that is repeated later cannot undo what happened since.
     """
     rows = await store.list_of_consent(core.db, partner_key, notice.external_id)
-    now_ms = core.clock.now_ms()
-    deadline_at = notice.deadline_at or now_ms + GRACE_MS
+    now_ms, code = core.clock.now_ms(), notice.partner_code
     for row in rows:
         await core.vault.ready(core.db, row.app_id)
         if notice.kind == "revoked":
-            await _keep(core, row, lambda held: removed(held, notice.partner_code, now_ms))
-        elif notice.kind == "reauth_required":
+            await _keep(core, row, lambda held: removed(held, code, now_ms))
+        elif notice.kind == "reauth_required" and notice.deadline_at is not None:
             await _keep(
-                core, row, lambda held: wanting(held, notice.partner_code, deadline_at, now_ms)
+                core,
+                row,
+                lambda held, at=notice.deadline_at: ending(held, code, at, now_ms),  # type: ignore[misc]
             )
+        elif notice.kind == "reauth_required":
+            await _keep(core, row, lambda held: wanting(held, code, now_ms + GRACE_MS, now_ms))
         else:
             await check(core, row)
     return len(rows)
 
 
-async def check(core: Core, row: ExchangeRow) -> None:
-    """Ask the partner the least there is to ask, for the sake of the answer's health alone."""
+async def expect_repair(tx: Transaction, row: ExchangeRow) -> None:
+    """The person is on the way to renew a consent: from now on a good answer says that they did."""
+    held = await store.hold(tx, row.app_id, row.id)
+    if held is not None and unannounced(held) != held:
+        await store.update(tx, unannounced(held))
 
-    async def least(partner: Partner, grant: Grant) -> Any:
+
+async def check(core: Core, row: ExchangeRow) -> None:
+    """Ask the partner the least there is to ask, for the sake of the answer's health alone.
+
+    A grant under which the funding source's account is no longer found is not well, however well it
+    answers: the person who signed in again may have shared another account.
+    """
+    linked = await store.find_account(core.db, row)
+
+    async def least(partner: Partner, grant: Grant) -> None:
         if partner.has(DescribesAccounts):
-            return await partner.list_accounts(grant)
-        if partner.has(DescribesCards):
-            return await partner.read_card(grant)
-        raise NotOffered("NOTHING_TO_ASK")
+            shared = {account.external_id for account in await partner.list_accounts(grant)}
+        elif partner.has(DescribesCards):
+            shared = {(await partner.read_card(grant)).external_id}
+        else:
+            raise NotOffered("NOTHING_TO_ASK")
+        if linked is not None and linked not in shared:
+            raise ConsentLost(NOT_SHARED)
 
     try:
         await ask(core, row, least)
@@ -260,18 +312,22 @@ async def sweep(core: Core) -> int:
     Any number of processes may do this at once.
     """
     now_ms = core.clock.now_ms()
-    ending = await store.list_ending(core.db, now_ms + LEAD_MS, ROWS_AT_ONCE)
-    for row in ending:
+    soon = await store.list_ending(core.db, now_ms + LEAD_MS, ROWS_AT_ONCE)
+    for row in soon:
         ends_at = row.consent_expires_at or now_ms
         await _keep(
             core,
             row,
-            lambda held, at=ends_at: wanting(held, "CONSENT_ENDING", at, now_ms),  # type: ignore[misc]
+            lambda held, at=ends_at: ending(held, "CONSENT_ENDING", at, now_ms),  # type: ignore[misc]
         )
     late = await store.list_overdue(core.db, now_ms, ROWS_AT_ONCE)
     for row in late:
+        if row.deadline_at == row.consent_expires_at:
+            # It worked until now, and may have been renewed without a word to us.
+            await core.vault.ready(core.db, row.app_id)
+            await check(core, row)
         await _keep(core, row, lambda held: overdue(held, now_ms))
-    return len(ending) + len(late) + await _check_due(core, now_ms)
+    return len(soon) + len(late) + await _check_due(core, now_ms)
 
 
 async def _check_due(core: Core, now_ms: int) -> int:

@@ -13,6 +13,8 @@ from tallystick.errors import FieldError, NotFound, ValidationFailed
 from tallystick.partners.contract import Partner, Partners, Proof
 
 TOKEN = "token"  # noqa: S105  # the member's name
+# Open banking is for customers: the account's own exchanges take a token or a receipt.
+OF_ACCOUNT = (TOKEN, "finicity")
 PARTNER_HREF = "/_links/exchange-partner/href"
 
 
@@ -53,19 +55,15 @@ def read_body(partners: Partners, command: Create) -> tuple[Partner, Proof]:
     partner = partners.by_id(command.partner_id or "")
     if partner is None:
         raise NotFound
+    of_customer = command.customer_id is not None
     for kind in partner.manifest.proofs:
-        if kind.posted and kind.member == sent[0] and _allowed(kind, command.customer_id):
+        if kind.posted and kind.member == sent[0] and (of_customer or sent[0] in OF_ACCOUNT):
             return partner, _convert(kind, command.members[sent[0]])
     raise ValidationFailed(errors=[_unwelcome(sent[0])])
 
 
 def _unwelcome(member: str) -> FieldError:
     return FieldError("Invalid", f"{member} is not accepted here.", f"/{member}")
-
-
-def _allowed(kind: type[Proof], customer_id: str | None) -> bool:
-    """Open banking is for customers: the account's own exchanges take a token or a receipt."""
-    return customer_id is not None or kind.member in (TOKEN, "finicity")
 
 
 def _convert(kind: type[Proof], raw: Any) -> Proof:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tallystick.api.exchanges import service
-from tallystick.api.exchanges.proofs import Create
-from tallystick.api.exchanges.store import ExchangeRow
+from tallystick.api.exchanges.proofs import OF_ACCOUNT, Create
+from tallystick.api.exchanges.store import ExchangeRow, ShownRow
 from tallystick.api.exchanges.wire import (
     COLLECTION,
     KIND,
@@ -17,13 +17,15 @@ from tallystick.api.exchanges.wire import (
     EmbeddedExchanges,
     Exchange,
     Exchanges,
+    NameInquiry,
     Nothing,
 )
 from tallystick.clock import to_iso
 from tallystick.errors import BadRequest, Forbidden, InvalidScope
 from tallystick.hal import Link
+from tallystick.partners.contract import Proof
 from tallystick.store.idempotency import Outcome
-from tallystick.web import Reply, Request, Route, encode
+from tallystick.web import Reply, Request, Route, Takes, encode
 
 
 async def create_customer_exchange(request: Request) -> Outcome:
@@ -48,7 +50,7 @@ async def _create(request: Request, customer_id: str | None, empty: bytes) -> Ou
 
 async def get_exchange(request: Request) -> Reply:
     exchange_id = request.uuid(service.ABSENT)
-    row = await service.find(request.core, request.principal.app_id, exchange_id)
+    row = await service.show(request.core, request.principal.app_id, exchange_id)
     return Reply(body=render(request, row))
 
 
@@ -69,7 +71,7 @@ def _list(request: Request, rows: Sequence[ExchangeRow], own: Link) -> Reply:
     return Reply(body=Exchanges({"self": own}, EmbeddedExchanges(exchanges), len(exchanges)))
 
 
-def render(request: Request, row: ExchangeRow) -> Exchange:
+def render(request: Request, row: ExchangeRow | ShownRow) -> Exchange:
     to = request.links.to
     partner = request.core.partners.by_key(row.partner_key)
     links = {
@@ -81,7 +83,8 @@ def render(request: Request, row: ExchangeRow) -> Exchange:
         links[REL_ACCOUNT] = to("account", "accounts", request.principal.account_id)
     else:
         links[REL_CUSTOMER] = to("customer", "customers", row.customer_id)
-    return Exchange(links, row.id, row.status, to_iso(row.created_at))
+    said = None if row.name_match is None else NameInquiry(row.name_match)
+    return Exchange(links, row.id, row.status, to_iso(row.created_at), said)
 
 
 _READ = "exchanges:read"
@@ -94,7 +97,15 @@ def _create_denied(owner: str) -> InvalidScope:
 
 
 ROUTES = (
-    Route("GET", "/exchanges", list_account_exchanges, "listAccountExchanges", _READ, Forbidden()),
+    Route(
+        "GET",
+        "/exchanges",
+        list_account_exchanges,
+        "listAccountExchanges",
+        _READ,
+        Forbidden(),
+        gives=Exchanges,
+    ),
     Route(
         "POST",
         "/exchanges",
@@ -102,8 +113,12 @@ ROUTES = (
         "createAccountExchange",
         "exchanges:account",
         _create_denied("an account"),
+        takes=(Takes(Proof, (REL_PARTNER,), members=OF_ACCOUNT),),
+        gives=Nothing,
     ),
-    Route("GET", "/exchanges/{id}", get_exchange, "getExchange", _READ, _READ_DENIED),
+    Route(
+        "GET", "/exchanges/{id}", get_exchange, "getExchange", _READ, _READ_DENIED, gives=Exchange
+    ),
     Route(
         "GET",
         "/customers/{id}/exchanges",
@@ -111,6 +126,7 @@ ROUTES = (
         "listCustomerExchanges",
         _READ,
         _READ_DENIED,
+        gives=Exchanges,
     ),
     Route(
         "POST",
@@ -119,5 +135,6 @@ ROUTES = (
         "createCustomerExchange",
         "exchanges:customer",
         _create_denied("a customer"),
+        takes=(Takes(Proof, (REL_PARTNER,)),),
     ),
 )

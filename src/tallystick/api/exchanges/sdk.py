@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import msgspec
 
@@ -23,10 +23,12 @@ from tallystick.flow import (
     id_of,
     page,
 )
-from tallystick.partners.contract import Proof
 from tallystick.sdk.results import AsyncCreated, AsyncFacade, AsyncPages, Created, Facade, Page
 
 TokenPartner: TypeAlias = Literal["plaid", "mx", "flinks", "checkout"]
+
+if TYPE_CHECKING:  # a user's own kind of proof brings it along
+    from tallystick.partners.contract import Proof
 
 
 class Exchange(wire.Exchange, Resource, frozen=True):
@@ -123,7 +125,7 @@ def _create(
     proof: Proof | Mapping[str, Any],
     idempotency_key: str | None,
 ) -> Flow[Reference[Exchange]]:
-    body = proof_members(proof=proof) if isinstance(proof, Proof) else proof
+    body = proof if isinstance(proof, Mapping) else proof_members(proof=proof)
     partner_id = yield from partner_id_of(exchange_partner)
     links = {wire.REL_PARTNER: ("exchange-partners", partner_id)}
     call = Call("POST", path, links=links, body=body, idempotency_key=idempotency_key)

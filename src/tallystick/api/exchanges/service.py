@@ -24,7 +24,7 @@ from tallystick.api.available_connections import service as available_connection
 from tallystick.api.customers import service as customers
 from tallystick.api.exchanges import grants, health, store
 from tallystick.api.exchanges.proofs import Create, read_body
-from tallystick.api.exchanges.store import ExchangeRow, IntentRow
+from tallystick.api.exchanges.store import ExchangeRow, IntentRow, ShownRow
 from tallystick.clock import SECOND_MS
 from tallystick.core import Core, Principal
 from tallystick.errors import (
@@ -60,6 +60,7 @@ RESUME_MAX = 100
 Held = ExchangeRow
 ask = health.ask
 heed = health.heed
+expect_repair = health.expect_repair
 sweep = health.sweep
 open_grant = grants.open_grant
 
@@ -144,10 +145,13 @@ async def _carry_out(
 
 async def _give_up(
     core: Core, intent: IntentRow, state: str, error: PartnerError, claim: Claim | None
-) -> None:
+) -> bool:
+    """Whether it was ours to give up: who took it over meanwhile answers for its key as well."""
     code = error.code
-    await core.db.transact(lambda tx: store.give_up(tx, intent, state, code))
-    await idempotency.release(core.db, claim)
+    ours = await core.db.transact(lambda tx: store.give_up(tx, intent, state, code))
+    if ours:
+        await idempotency.release(core.db, claim)
+    return ours
 
 
 def _rejected(intent: IntentRow) -> InvalidExchangeToken:
@@ -163,8 +167,9 @@ async def _redeem(core: Core, intent: IntentRow, partner: Partner, proof: Proof)
         )
         proof = proof.opened(handle)
     grant = await partner.redeem(proof)
-    if intent.customer_id is not None and grant.person not in (None, intent.customer_id):
-        raise ProofRejected("ANOTHER_PERSON")  # threat T9
+    # Threat T9. Sessions are customers', so what names a person is never the account's own.
+    if grant.person not in (None, intent.customer_id):
+        raise ProofRejected("ANOTHER_PERSON")
     return grant
 
 
@@ -192,20 +197,39 @@ async def _record(
         created_at=now_ms,
         checked_at=now_ms,
         seen_well_at=now_ms,
+        name_match=grant.name_match,
     )
-    outcome = Outcome(201, f"/exchanges/{row.id}", empty)
 
-    async def finish(tx: Transaction) -> bool:
+    async def finish(tx: Transaction) -> tuple[ExchangeRow, Outcome] | None:
         if not await store.conclude(tx, intent):
-            return False
-        await store.add(tx, row)
-        await audit.note(tx, row.app_id, "exchanges", row.id, "created", row.created_at)
+            return None
+        kept = await _holder(tx, row, grant)
+        if kept is None:
+            await store.add(tx, row)
+            await audit.note(tx, row.app_id, "exchanges", row.id, "created", row.created_at)
+        outcome = Outcome(201, f"/exchanges/{(kept or row).id}", empty)
         await idempotency.settle(tx, core.vault, claim, outcome)
-        return True
+        return kept or row, outcome
 
-    if not await core.db.transact(finish):
+    finished = await core.db.transact(finish)
+    if finished is None:
         raise Conflict(BUSY)
+    kept, outcome = finished
+    if kept.id != row.id:
+        await health.check(core, kept)  # what the person has just repaired works again
     return outcome
+
+
+async def _holder(tx: Transaction, row: ExchangeRow, grant: Grant) -> ExchangeRow | None:
+    """The person's exchange that stands on this consent already, where there can be but one.
+
+    After a re-authentication the same exchange works again; no second one appears (contract 5.10).
+    """
+    if not grant.sole:
+        return None
+    held = await store.list_of_consent(tx, row.partner_key, row.external_id)
+    whose = (row.app_id, row.customer_id)
+    return next((each for each in held if (each.app_id, each.customer_id) == whose), None)
 
 
 # ── what a crash or a silent partner left open ────────────────────────────────────────────────
@@ -228,6 +252,8 @@ async def resume(core: Core) -> int:
                 await _resume(core, ours)
             except StoreFailed:
                 raise
+            except Conflict:
+                continue  # taken over meanwhile; whoever has it finishes it
             except Exception as error:  # noqa: BLE001  # whatever it is, it is this intent's
                 _log.error(
                     "resume failed",
@@ -255,8 +281,8 @@ async def _resume(core: Core, intent: IntentRow) -> None:
     except PartnerError as error:
         orphan = isinstance(error, ProofRejected)
         state = "orphan" if orphan else "failed"
-        await _give_up(core, intent, state, error, claim)
-        if orphan:
+        ours = await _give_up(core, intent, state, error, claim)
+        if orphan and ours:
             _log.error("orphaned grant", exchange=intent.id, partner=intent.partner_key)
         return
     await _hold(core, intent, grant)
@@ -280,6 +306,14 @@ async def resolve_orphan(core: Core, intent_id: str) -> None:
 async def find(core: Core, app_id: str, exchange_id: str) -> ExchangeRow:
     """Raises NotFound, for another application's exchange as well."""
     row = await store.find(core.db, app_id, exchange_id)
+    if row is None:
+        raise NotFound(ABSENT)
+    return row
+
+
+async def show(core: Core, app_id: str, exchange_id: str) -> ShownRow:
+    """What the application may see of it. Raises NotFound as `find` does."""
+    row = await store.find_shown(core.db, app_id, exchange_id)
     if row is None:
         raise NotFound(ABSENT)
     return row

@@ -16,13 +16,26 @@ REL_ACCOUNT = "account"
 REL_FUNDING_SOURCES = "funding-sources"
 
 
-class Exchange(msgspec.Struct, frozen=True):
-    """`status` is active, deactivated or removed. Nothing here tells the token or the account."""
+class NameInquiry(msgspec.Struct, frozen=True, rename="camel"):
+    """What the issuer of a card said to the name that the session expected on it (contract 5.5).
+
+    `full-match`, `partial-match`, `no-match`, `not-performed` or `not-supported`.
+    """
+
+    account_name_inquiry: str
+
+
+class Exchange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`status` is active, deactivated or removed. Nothing here tells the token or the account.
+
+    `card_details` is there only where the session asked about a name.
+    """
 
     links: dict[str, Link] = msgspec.field(name="_links")
     id: str
     status: str
     created: str
+    card_details: NameInquiry | None = msgspec.field(default=None, name="cardDetails")
 
 
 class EmbeddedExchanges(msgspec.Struct, frozen=True):

@@ -13,16 +13,21 @@ from tallystick.api.funding_sources.wire import (
     KIND,
     Amount,
     Balance,
+    Edits,
     EmbeddedFundingSources,
+    FromCard,
+    FromExchange,
+    FromNumbers,
     FundingSource,
     FundingSources,
+    Removal,
     SettlementBalance,
 )
 from tallystick.clock import to_iso
 from tallystick.errors import BadRequest, Forbidden
 from tallystick.hal import Link
 from tallystick.store.idempotency import Outcome
-from tallystick.web import Reply, Request, Route, encode
+from tallystick.web import Reply, Request, Route, Takes, encode
 
 SCOPE = "funding-sources"
 
@@ -176,6 +181,7 @@ def _links(request: Request, row: FundingSourceRow, readable: frozenset[str]) ->
 
 _NO_CREATE = Forbidden("Not authorized to create funding source.")
 _NO_LIST = Forbidden("Not authorized to list funding sources.")
+_TAKES = (Takes(FromExchange, ("exchange",)), Takes(FromNumbers))
 _LOWER = frozenset({"Forbidden", "NotFound"})
 
 ROUTES = (
@@ -186,6 +192,7 @@ ROUTES = (
         "createCustomerFundingSource",
         SCOPE,
         _NO_CREATE,
+        takes=(*_TAKES, Takes(FromCard, ("exchange",))),
     ),
     Route(
         "POST",
@@ -195,6 +202,7 @@ ROUTES = (
         SCOPE,
         _NO_CREATE,
         lower=_LOWER,
+        takes=_TAKES,
     ),
     Route(
         "GET",
@@ -204,6 +212,7 @@ ROUTES = (
         SCOPE,
         Forbidden(),
         lower=_LOWER,
+        gives=FundingSource,
     ),
     Route(
         "GET",
@@ -213,6 +222,8 @@ ROUTES = (
         SCOPE,
         _NO_LIST,
         lower=_LOWER,
+        gives=FundingSources,
+        query=("removed",),
     ),
     Route(
         "GET",
@@ -222,6 +233,8 @@ ROUTES = (
         SCOPE,
         _NO_LIST,
         lower=_LOWER,
+        gives=FundingSources,
+        query=("removed",),
     ),
     Route(
         "POST",
@@ -231,6 +244,8 @@ ROUTES = (
         SCOPE,
         Forbidden(),
         lower=frozenset({"Forbidden", "NotFound", "ValidationError"}),
+        takes=(Takes(Edits), Takes(Removal)),
+        gives=FundingSource,
     ),
     Route(
         "GET",
@@ -240,5 +255,6 @@ ROUTES = (
         "balance-check",
         Forbidden("Balance Check not enabled for this account."),
         lower=frozenset({"NotFound"}),
+        gives=(Balance, SettlementBalance),
     ),
 )

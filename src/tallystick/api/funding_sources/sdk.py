@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Required, TypedDict, Unpack, overload
+from typing import Any, Literal, Required, Unpack, overload
 
 import msgspec
+from typing_extensions import TypedDict
 
 from tallystick.api.accounts.sdk import Account
 from tallystick.api.customers.sdk import Customer
@@ -70,7 +71,7 @@ class CardDetails(TypedDict):
     billing_address: BillingAddress
 
 
-class FundingSourceChanges(TypedDict, total=False):
+class FundingSourceChanges(TypedDict, total=False, closed=True):
     """Of a verified bank account only the name may change."""
 
     name: str

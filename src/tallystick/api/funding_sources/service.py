@@ -237,13 +237,36 @@ async def update(
     return await _transact(core, apply)
 
 
+async def unverify_any(core: Core, source_id: str) -> FundingSourceRow:
+    """Take back that any application's source was verified, for the sandbox.
+
+    Raises NotFound, and InvalidResourceState when it is removed or not verified.
+    """
+    found = await store.find_any(core.db, source_id)
+
+    async def apply(tx: Transaction) -> FundingSourceRow:
+        row = None if found is None else await store.hold(tx, found.app_id, source_id)
+        if row is None:
+            raise NotFound(ABSENT)
+        if row.removed or row.status != "verified":
+            raise InvalidResourceState
+        changed = msgspec.structs.replace(row, status="unverified")
+        await store.update(tx, changed)
+        await _record(core, tx, changed, "unverified")
+        return changed
+
+    return await core.db.transact(apply)
+
+
 _TOPICS: dict[tuple[str, bool], events.Topic] = {
     ("added", True): "customer_funding_source_added",
     ("verified", True): "customer_funding_source_verified",
+    ("unverified", True): "customer_funding_source_unverified",
     ("removed", True): "customer_funding_source_removed",
     ("updated", True): "customer_funding_source_updated",
     ("added", False): "funding_source_added",
     ("verified", False): "funding_source_verified",
+    ("unverified", False): "funding_source_unverified",
     ("removed", False): "funding_source_removed",
     ("updated", False): "funding_source_updated",
 }

@@ -21,6 +21,7 @@ _ADD = Statement(
     " ON CONFLICT DO NOTHING"
 )
 _FIND = Statement(f"SELECT {_COLUMNS} FROM funding_source WHERE app_id = :app_id AND id = :id")
+_FIND_ANY = Statement(f"SELECT {_COLUMNS} FROM funding_source WHERE id = :id")
 _LIST = Statement(
     f"SELECT {_COLUMNS} FROM funding_source WHERE app_id = :app_id AND owner_id = :owner_id"
     " ORDER BY id DESC"
@@ -50,7 +51,8 @@ _REVIVE = Statement(
     " removed = FALSE, removed_at = NULL WHERE app_id = :app_id AND id = :id AND removed"
 )
 _UPDATE = Statement(
-    "UPDATE funding_source SET name = :name, bank_account_type = :bank_account_type,"
+    "UPDATE funding_source SET name = :name, status = :status,"
+    " bank_account_type = :bank_account_type,"
     " fingerprint = :fingerprint, numbers_sealed = :numbers_sealed, removed = :removed,"
     " removed_at = :removed_at WHERE app_id = :app_id AND id = :id"
 )
@@ -99,6 +101,12 @@ async def add(tx: Transaction, row: FundingSourceRow) -> bool:
 
 async def find(reads: Reads, app_id: str, source_id: str) -> FundingSourceRow | None:
     row = await reads.one(_FIND, app_id=app_id, id=source_id)
+    return FundingSourceRow(*row) if row else None
+
+
+async def find_any(reads: Reads, source_id: str) -> FundingSourceRow | None:
+    """Any application's."""
+    row = await reads.one(_FIND_ANY, id=source_id)
     return FundingSourceRow(*row) if row else None
 
 
@@ -173,6 +181,7 @@ async def update(tx: Transaction, row: FundingSourceRow) -> None:
         id=row.id,
         app_id=row.app_id,
         name=row.name,
+        status=row.status,
         bank_account_type=row.bank_account_type,
         fingerprint=row.fingerprint,
         numbers_sealed=row.numbers_sealed,

@@ -98,6 +98,12 @@ class Edits(msgspec.Struct, rename="camel"):
         return "Edits(…)"
 
 
+class Removal(msgspec.Struct):
+    """What removes a funding source; false changes nothing."""
+
+    removed: bool
+
+
 class FundingSource(msgspec.Struct, rename="camel", omit_defaults=True, frozen=True):
     """`fingerprint` is the same for the same account and routing number, removed or not."""
 

@@ -24,4 +24,4 @@ async def get_root(request: Request) -> Reply:
     return Reply(body=Root(links))
 
 
-ROUTES = (Route("GET", "/", get_root, "getRoot"),)
+ROUTES = (Route("GET", "/", get_root, "getRoot", gives=Root),)

@@ -22,19 +22,21 @@ FIELDS_MAX = 16
 Answer = tuple[int, bytes]
 
 
-async def issue(core: Core, headers: Mapping[str, str], raw: bytes) -> Answer:
+async def issue(
+    core: Core, content_type: str | None, authorization: str | None, raw: bytes
+) -> Answer:
     """The status and body for this request (contract 1.2 has the table)."""
-    content_type = headers.get("content-type", FORM).partition(";")[0].strip().lower()
+    kind = (FORM if content_type is None else content_type).partition(";")[0].strip().lower()
     try:
         pairs = parse_qsl(raw.decode("utf-8"), max_num_fields=FIELDS_MAX, keep_blank_values=True)
     except ValueError:
         pairs = []
     form = dict(pairs)
-    if content_type != FORM or len(form) != len(pairs) or "grant_type" not in form:
+    if kind != FORM or len(form) != len(pairs) or "grant_type" not in form:
         return _refuse(400, "invalid_request", "Send grant_type once, in a form.")
     if form["grant_type"] != "client_credentials":
         return _refuse(400, "unsupported_grant_type", "Only client_credentials is supported.")
-    credentials = _credentials(headers.get("authorization"), form)
+    credentials = _credentials(authorization, form)
     if credentials is None:
         return _refuse(401, "invalid_client", "Missing or contradictory client credentials.")
     token = await service.issue(core, *credentials)

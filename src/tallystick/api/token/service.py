@@ -6,6 +6,8 @@ application costs anyway (security-reliability 5.1). A new token does not end th
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 
 from tallystick.api.applications import service as applications
@@ -49,13 +51,7 @@ async def issue(core: Core, client_id: str, client_secret: str) -> Secret[str] |
 
 async def authenticate(core: Core, authorization: str | None) -> Principal:
     """Who presents this Authorization header. Raises the 401s of contract 1.3."""
-    scheme, _, token = (authorization or "").partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token:
-        raise InvalidCredentials
-    if len(token) > TOKEN_CHARS_MAX or not token.isascii():
-        raise InvalidAccessToken
-    row = core.bearers.get(token) or await _find(core, token)
+    row = core.bearers.get(authorization) or await _find(core, authorization or "")
     if core.clock.now_ms() >= row.expires_at:
         raise ExpiredAccessToken
     if row.status != applications.ACTIVE:
@@ -65,7 +61,14 @@ async def authenticate(core: Core, authorization: str | None) -> Principal:
     return row.principal
 
 
-async def _find(core: Core, token: str) -> Bearer:
+async def _find(core: Core, authorization: str) -> Bearer:
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise InvalidCredentials
+    if len(token) > TOKEN_CHARS_MAX or not token.isascii():
+        raise InvalidAccessToken
+    asked_at = time.monotonic()
     row = await store.find(core.db, core.vault.hash(token.encode()))
     if row is None:
         raise InvalidAccessToken
@@ -79,7 +82,7 @@ async def _find(core: Core, token: str) -> Bearer:
         redirect_urls=_texts.decode(row.redirect_urls),
     )
     bearer = Bearer(principal, row.expires_at, row.status, row.account_status)
-    core.bearers.put(token, bearer)
+    core.bearers.put(authorization, bearer, asked_at)
     return bearer
 
 

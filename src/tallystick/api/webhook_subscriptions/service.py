@@ -6,7 +6,7 @@ Pausing ends what was scheduled, and what is recorded in the meantime is not mad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,11 +17,14 @@ from tallystick.api.webhook_subscriptions import store
 from tallystick.api.webhook_subscriptions.store import SubscriptionRow
 from tallystick.api.webhook_subscriptions.wire import (
     COLLECTION,
+    ChosenSecret,
+    ChosenSubscription,
+    ChosenTopics,
     PostedPause,
     PostedSubscription,
 )
-from tallystick.body import problems
-from tallystick.clock import DAY_MS
+from tallystick.body import problems, read
+from tallystick.clock import DAY_MS, HOUR_MS
 from tallystick.core import Core
 from tallystick.errors import (
     BadRequest,
@@ -32,7 +35,7 @@ from tallystick.errors import (
 )
 from tallystick.secret import Secret
 from tallystick.store import audit, idempotency
-from tallystick.store.db import Transaction
+from tallystick.store.db import Reads, Transaction
 from tallystick.store.idempotency import Claim, Outcome
 from tallystick.store.vault import Place
 
@@ -48,31 +51,49 @@ PAUSE_AFTER_FAILURES = 400
 PAUSE_AFTER_MS = DAY_MS
 
 URL_CHARS_MAX = 2_048
+HTTPS_PORT = 443
+
+DELETED = "deleted"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the webhooks of a subscription go, whose they are, and what signs them."""
+    """Where the webhooks of a subscription go, whose they are, and what signs them.
+
+    `secret_old` is one that was replaced lately, and signs as well until its time is over.
+    """
 
     id: str
     app_id: str
     account_id: str
     url: str
     secret: Secret[bytes]
+    secret_old: Secret[bytes] | None = None
 
 
 # ── what a client does ────────────────────────────────────────────────────────────────────────
 
 
-async def create(core: Core, app_id: str, body: Any, claim: Claim | None) -> Outcome:
-    """Make a subscription; the answer to give.
+async def create(
+    core: Core,
+    app_id: str,
+    body: Any,
+    claim: Claim | None,
+    shape: type[PostedSubscription] = PostedSubscription,
+) -> Outcome:
+    """Make a subscription; the answer to give. With ChosenSubscription as its shape the body may
+    have topics, which Dwolla's would ignore.
 
     Raises BadRequest, ValidationFailed, MaxNumberOfResources, Conflict.
     """
-    posted = _read(core, body)
+    posted = _read(core, body, shape)
+    topics = posted.topics if isinstance(posted, ChosenSubscription) else None
     subscription_id, now_ms = core.ids.new(), core.clock.now_ms()
     sealed = core.vault.seal(_place(app_id, subscription_id), posted.secret.encode())
-    row = SubscriptionRow(subscription_id, app_id, posted.url, sealed, False, now_ms)  # noqa: FBT003
+    row = SubscriptionRow(
+        subscription_id, app_id, posted.url, sealed, paused=False, created_at=now_ms,
+        topics=_joined(topics),
+    )  # fmt: skip
     outcome = Outcome(201, f"/{COLLECTION}/{row.id}", b"")
 
     async def add(tx: Transaction) -> Outcome:
@@ -148,12 +169,110 @@ async def remove(core: Core, app_id: str, subscription_id: str) -> SubscriptionR
     return await core.db.transact(apply)
 
 
+async def choose(
+    core: Core,
+    app_id: str,
+    subscription_id: str,
+    body: Any,
+    claim: Claim | None,
+    answer: Callable[[SubscriptionRow], bytes],
+) -> Outcome:
+    """Have webhooks of some topics only, from now on; the answer to give.
+
+    Raises BadRequest, ValidationFailed, NotFound and Conflict.
+    """
+    topics = _joined(read(body, ChosenTopics).topics)
+
+    async def apply(tx: Transaction, row: SubscriptionRow) -> SubscriptionRow:
+        await store.choose(tx, row.id, topics)
+        return msgspec.structs.replace(row, topics=topics)
+
+    return await _change(core, app_id, subscription_id, "topics", claim, apply, answer)
+
+
+async def rotate(
+    core: Core,
+    app_id: str,
+    subscription_id: str,
+    body: Any,
+    claim: Claim | None,
+    answer: Callable[[SubscriptionRow], bytes],
+) -> Outcome:
+    """Replace the secret; the answer to give. The one before signs on for as long as is asked.
+
+    Raises BadRequest, ValidationFailed, NotFound and Conflict.
+    """
+    posted = read(body, ChosenSecret)
+    if len(posted.secret) > SECRET_CHARS_MAX:
+        raise ValidationFailed(errors=[SECRET_TOO_LONG])
+    await core.vault.ready(core.db, app_id)
+    until = core.clock.now_ms() + round(posted.overlap_hours * HOUR_MS)
+    place, place_old = (_place(app_id, subscription_id, name) for name in _SECRETS)
+    fresh = core.vault.seal(place, posted.secret.encode())
+
+    async def apply(tx: Transaction, row: SubscriptionRow) -> SubscriptionRow:
+        if not posted.overlap_hours or row.secret_sealed is None:
+            await store.rotate(tx, row.id, fresh, None, None)
+            return msgspec.structs.replace(row, secret_old_until=None)
+        before = core.vault.open_box(place, bytes(row.secret_sealed))
+        old = core.vault.seal(place_old, before.reveal())
+        await store.rotate(tx, row.id, fresh, old, until)
+        return msgspec.structs.replace(row, secret_old_until=until)
+
+    return await _change(core, app_id, subscription_id, "secret", claim, apply, answer)
+
+
+async def _change(
+    core: Core,
+    app_id: str,
+    subscription_id: str,
+    what: str,
+    claim: Claim | None,
+    apply: Callable[[Transaction, SubscriptionRow], Awaitable[SubscriptionRow]],
+    answer: Callable[[SubscriptionRow], bytes],
+) -> Outcome:
+    now_ms = core.clock.now_ms()
+
+    async def change(tx: Transaction) -> Outcome:
+        row = await store.hold(tx, app_id, subscription_id)
+        if row is None:
+            raise NotFound
+        await idempotency.claim_key(tx, claim, now_ms)
+        changed = await apply(tx, row)
+        await audit.note(tx, app_id, COLLECTION, row.id, what, now_ms)
+        outcome = Outcome(200, None, answer(changed))
+        await idempotency.settle(tx, core.vault, claim, outcome)
+        return outcome
+
+    return await core.db.transact(change)
+
+
+async def forget(core: Core) -> int:
+    """Destroy the replaced secrets whose time is over; how many there were."""
+    now_ms = core.clock.now_ms()
+    if not await store.any_to_forget(core.db, now_ms):
+        return 0
+    return await core.db.transact(lambda tx: store.forget(tx, now_ms))
+
+
 # ── what its webhooks need ────────────────────────────────────────────────────────────────────
 
 
-async def list_ids(tx: Transaction, app_id: str) -> Sequence[tuple[str, bool]]:
-    """The id of each subscription of an application, and whether it is paused."""
-    return await store.list_ids(tx, app_id)
+async def list_wanting(tx: Transaction, app_id: str, topic: str) -> Sequence[tuple[str, bool]]:
+    """The id of each subscription of an application that wants this topic; whether it is paused."""
+    return [
+        (subscription_id, paused)
+        for subscription_id, paused, topics in await store.list_ids(tx, app_id)
+        if topics is None or topic in topics.split()
+    ]
+
+
+async def list_standing(reads: Reads, app_id: str) -> Mapping[str, str]:
+    """How each subscription that ever was is, by its id: active, paused or DELETED."""
+    return {
+        subscription_id: DELETED if removed else "paused" if paused else "active"
+        for subscription_id, paused, removed in await store.list_standing(reads, app_id)
+    }
 
 
 async def is_there(tx: Transaction, app_id: str, subscription_id: str) -> bool:
@@ -167,8 +286,12 @@ async def target(core: Core, subscription_id: str) -> Target | None:
     if row is None:
         return None
     await core.vault.ready(core.db, row.app_id)
-    secret = core.vault.open_box(_place(row.app_id, row.id), bytes(row.secret_sealed))
-    return Target(row.id, row.app_id, row.account_id, row.url, secret)
+    place, place_old = (_place(row.app_id, row.id, name) for name in _SECRETS)
+    secret = core.vault.open_box(place, bytes(row.secret_sealed))
+    old = None
+    if row.secret_old_sealed is not None and (row.secret_old_until or 0) > core.clock.now_ms():
+        old = core.vault.open_box(place_old, bytes(row.secret_old_sealed))
+    return Target(row.id, row.app_id, row.account_id, row.url, secret, old)
 
 
 async def count(
@@ -193,23 +316,23 @@ async def count(
 # ── the rules ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _read(core: Core, body: Any) -> PostedSubscription:
+def _read(core: Core, body: Any, shape: type[PostedSubscription]) -> PostedSubscription:
     if not isinstance(body, dict):
         raise BadRequest
-    errors = {each.path: each for each in problems(body, PostedSubscription)}
+    errors = {each.path: each for each in problems(body, shape)}
     if "/url" not in errors and not _is_url(body["url"], core):
         errors["/url"] = URL_INVALID
     if "/secret" not in errors and len(body["secret"]) > SECRET_CHARS_MAX:
         errors["/secret"] = SECRET_TOO_LONG
     if errors:
         raise ValidationFailed(errors=[errors[path] for path in sorted(errors, reverse=True)])
-    return msgspec.convert(body, PostedSubscription)
+    return msgspec.convert(body, shape)
 
 
 def _is_url(url: str, core: Core) -> bool:
     """An http(s) address without credentials, which every attempt would show, or odd characters.
 
-    In live it must be https, unless the operator lists the host.
+    In live it must be https, on a port that is allowed, unless the operator lists the host.
     """
     if len(url) > URL_CHARS_MAX or not url.isascii() or not url.isprintable() or " " in url:
         return False
@@ -220,9 +343,17 @@ def _is_url(url: str, core: Core) -> bool:
         return False
     if not host or port == 0 or "@" in parts.netloc or "\\" in url:
         return False
-    secure = parts.scheme == "https" or not core.live or host in core.webhook_hosts
-    return parts.scheme in ("http", "https") and secure
+    if not core.live or host in core.webhook_hosts:
+        return parts.scheme in ("http", "https")
+    return parts.scheme == "https" and (port or HTTPS_PORT) in core.webhook_ports
 
 
-def _place(app_id: str, subscription_id: str) -> Place:
-    return Place(app_id, store.TABLE, store.SECRET, subscription_id)
+_SECRETS = (store.SECRET, store.SECRET_OLD)
+
+
+def _place(app_id: str, subscription_id: str, name: str = store.SECRET) -> Place:
+    return Place(app_id, store.TABLE, name, subscription_id)
+
+
+def _joined(topics: Sequence[str] | None) -> str | None:
+    return None if topics is None else " ".join(dict.fromkeys(topics))

@@ -1,4 +1,4 @@
-"""The table `subscription`. A deleted row stays, without its secret, for its webhooks' sake."""
+"""The table `subscription`. A deleted row stays, without its secrets, for its webhooks' sake."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import msgspec
 
 from tallystick.store.db import Reads, Row, Statement, Transaction
 
-TABLE, SECRET = "subscription", "secret"
+TABLE, SECRET, SECRET_OLD = "subscription", "secret", "secret_old"
 
-_COLUMNS = "id, app_id, url, secret_sealed, paused, created_at"
+_COLUMNS = "id, app_id, url, secret_sealed, paused, created_at, topics, secret_old_until"
 _ADD = Statement(
     "INSERT INTO subscription"
-    " (id, app_id, url, secret_sealed, paused, removed, failures, created_at)"
-    " VALUES (:id, :app_id, :url, :secret_sealed, :paused, FALSE, 0, :created_at)"
+    " (id, app_id, url, secret_sealed, paused, removed, failures, created_at, topics)"
+    " VALUES (:id, :app_id, :url, :secret_sealed, :paused, FALSE, 0, :created_at, :topics)"
 )
 _FIND = Statement(
     f"SELECT {_COLUMNS} FROM subscription WHERE app_id = :app_id AND id = :id AND NOT removed"
@@ -29,10 +29,23 @@ _HOLD = Statement(
 )
 _PAUSE = Statement("UPDATE subscription SET paused = :paused, failures = 0 WHERE id = :id")
 _REMOVE = Statement(
-    "UPDATE subscription SET removed = TRUE, secret_sealed = NULL WHERE id = :id AND NOT removed"
+    "UPDATE subscription SET removed = TRUE, secret_sealed = NULL, secret_old_sealed = NULL,"
+    " secret_old_until = NULL WHERE id = :id AND NOT removed"
 )
+_CHOOSE = Statement("UPDATE subscription SET topics = :topics WHERE id = :id")
+_ROTATE = Statement(
+    "UPDATE subscription SET secret_sealed = :fresh, secret_old_sealed = :old,"
+    " secret_old_until = :until WHERE id = :id"
+)
+_PAST = " WHERE secret_old_until IS NOT NULL AND secret_old_until <= :now_ms"
+_FORGET = Statement(
+    f"UPDATE subscription SET secret_old_sealed = NULL, secret_old_until = NULL{_PAST}"
+)
+_TO_FORGET = Statement(f"SELECT 1 FROM subscription{_PAST} LIMIT 1")
 
-_IDS = Statement("SELECT id, paused FROM subscription WHERE app_id = :app_id AND NOT removed")
+_IDS = Statement(
+    "SELECT id, paused, topics FROM subscription WHERE app_id = :app_id AND NOT removed"
+)
 
 # Of tables that belong to `webhooks`, whose service calls this one and cannot be called from here.
 _STOP_WEBHOOKS = Statement(
@@ -42,8 +55,13 @@ _STOP_RETRIES = Statement(
     "UPDATE retry SET state = 'stopped' WHERE subscription_id = :id AND state = 'due'"
 )
 
+_STANDING = Statement(
+    "SELECT id, paused, removed FROM subscription WHERE app_id = :app_id ORDER BY id"
+)
+
 _TARGET = Statement(
-    "SELECT s.id, s.app_id, a.account_id, s.url, s.secret_sealed FROM subscription s"
+    "SELECT s.id, s.app_id, a.account_id, s.url, s.secret_sealed, s.secret_old_sealed,"
+    " s.secret_old_until FROM subscription s"
     " JOIN application a ON a.id = s.app_id WHERE s.id = :id AND NOT s.removed"
 )
 _SUCCEEDED = Statement("UPDATE subscription SET failures = 0 WHERE id = :id AND failures > 0")
@@ -56,12 +74,18 @@ _GIVE_UP = Statement(
 
 
 class SubscriptionRow(msgspec.Struct, frozen=True):
+    """`topics` are separated by spaces; None is every one. Until `secret_old_until` a secret that
+    was replaced signs as well.
+    """
+
     id: str
     app_id: str
     url: str
     secret_sealed: bytes | None
     paused: bool
     created_at: int
+    topics: str | None = None
+    secret_old_until: int | None = None
 
 
 class TargetRow(msgspec.Struct, frozen=True):
@@ -72,6 +96,8 @@ class TargetRow(msgspec.Struct, frozen=True):
     account_id: str
     url: str
     secret_sealed: bytes
+    secret_old_sealed: bytes | None
+    secret_old_until: int | None
 
 
 async def add(tx: Transaction, row: SubscriptionRow) -> None:
@@ -121,8 +147,33 @@ async def remove(tx: Transaction, subscription_id: str) -> None:
     await tx.run(_STOP_RETRIES, id=subscription_id)
 
 
-async def list_ids(reads: Reads, app_id: str) -> list[tuple[str, bool]]:
-    return [(row[0], bool(row[1])) for row in await reads.all(_IDS, app_id=app_id)]
+async def choose(tx: Transaction, subscription_id: str, topics: str | None) -> None:
+    await tx.run(_CHOOSE, id=subscription_id, topics=topics)
+
+
+async def rotate(
+    tx: Transaction, subscription_id: str, fresh: bytes, old: bytes | None, until: int | None
+) -> None:
+    await tx.run(_ROTATE, id=subscription_id, fresh=fresh, old=old, until=until)
+
+
+async def any_to_forget(reads: Reads, now_ms: int) -> bool:
+    return await reads.one(_TO_FORGET, now_ms=now_ms) is not None
+
+
+async def forget(tx: Transaction, now_ms: int) -> int:
+    """Destroy every replaced secret whose time is over; how many there were."""
+    return await tx.run(_FORGET, now_ms=now_ms)
+
+
+async def list_ids(reads: Reads, app_id: str) -> list[tuple[str, bool, str | None]]:
+    return [(row[0], bool(row[1]), row[2]) for row in await reads.all(_IDS, app_id=app_id)]
+
+
+async def list_standing(reads: Reads, app_id: str) -> list[tuple[str, bool, bool]]:
+    """Id, paused and removed of each that ever was."""
+    rows = await reads.all(_STANDING, app_id=app_id)
+    return [(row[0], bool(row[1]), bool(row[2])) for row in rows]
 
 
 async def find_target(reads: Reads, subscription_id: str) -> TargetRow | None:
@@ -147,5 +198,5 @@ async def give_up(tx: Transaction, subscription_id: str, failures: int, since: i
 
 
 def _row(row: Row) -> SubscriptionRow:
-    subscription_id, app_id, url, sealed, paused, created_at = row
-    return SubscriptionRow(subscription_id, app_id, url, sealed, bool(paused), created_at)
+    found = SubscriptionRow(*row)
+    return msgspec.structs.replace(found, paused=bool(found.paused))

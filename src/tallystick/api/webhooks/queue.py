@@ -49,10 +49,15 @@ _READY = (
     f"w.state = 'due' AND w.due_at <= :now_ms AND {_free('w')} AND (w.tried > 0 OR NOT EXISTS ("
     "SELECT 1 FROM webhook e WHERE e.subscription_id = w.subscription_id"
     " AND e.resource_id = w.resource_id AND e.number < w.number"
-    " AND e.state = 'due' AND e.tried = 0))"
+    " AND e.state = 'due' AND e.tried = 0 AND e.first_at IS NULL))"
 )
 # A webhook that was committed while its subscription was paused or deleted may be due all the same.
 _OPEN = "NOT s.paused AND NOT s.removed"
+# One of a replay waits until nothing is ready that would be sent anyway.
+_NOTHING_READY = (
+    f"(SELECT 1 FROM webhook w JOIN subscription s ON s.id = w.subscription_id"
+    f" WHERE w.subscription_id = :subscription_id AND {_OPEN} AND {_READY} LIMIT 1) IS NULL"
+)
 _ASKED = f"r.state = 'due' AND {_free('r')}"
 
 # Not EXISTS, for which PostgreSQL would read everything that is due, of all subscriptions at once.
@@ -73,7 +78,8 @@ _CLAIM = Statement(
 _CLAIM_ASKED = Statement(
     "WITH asked AS MATERIALIZED ("
     f"SELECT r.id FROM retry r WHERE r.subscription_id = :subscription_id AND {_ASKED}"
-    " ORDER BY r.id LIMIT :count /* for update skip locked */)"
+    f" AND (NOT r.bulk OR {_NOTHING_READY})"
+    " ORDER BY r.bulk, r.id LIMIT :count /* for update skip locked */)"
     " UPDATE retry SET lease_until = :lease_until WHERE id IN (SELECT id FROM asked)"
     " RETURNING id, app_id, webhook_id"
 )
@@ -82,6 +88,14 @@ _DELIVERED = Statement("UPDATE webhook SET state = 'delivered', lease_until = 0 
 _TRIED = Statement(
     "UPDATE webhook SET state = :state, tried = tried + 1, first_at = :first_at, due_at = :due_at,"
     " lease_until = 0 WHERE id = :id AND state = 'due' AND tried = :tried"
+)
+_PUT_OFF = Statement(
+    "UPDATE webhook SET due_at = :due_at, first_at = coalesce(first_at, :due_at), lease_until = 0"
+    " WHERE id = :id AND state = 'due' AND tried = :tried"
+)
+_LOSE = Statement(
+    "UPDATE webhook SET state = 'stopped', lease_until = 0"
+    " WHERE id = :id AND state = 'due' AND tried = :tried"
 )
 _RETRIED = Statement("UPDATE retry SET state = 'done' WHERE id = :id AND state = 'due'")
 
@@ -137,8 +151,22 @@ async def turn(
     return await core.db.transact(take)
 
 
+async def put_off(core: Core, job: Job, due_at: int) -> None:
+    """Let the first attempt of a scheduled webhook wait until then, and no other wait for it."""
+    row = job.webhook
+    await core.db.transact(lambda tx: tx.run(_PUT_OFF, id=row.id, tried=row.tried, due_at=due_at))
+
+
+async def lose(core: Core, job: Job) -> None:
+    """Make no further attempt; a retry of it can be asked for."""
+    row = job.webhook
+    await core.db.transact(lambda tx: tx.run(_LOSE, id=row.id, tried=row.tried))
+
+
 async def _claim(tx: Transaction, subscription_id: str, now_ms: int, count: int) -> Sequence[Job]:
-    """Retries that were asked for go first: somebody waits for them."""
+    """Retries that were asked for go first: somebody waits for them. Those of a replay, which may
+    be very many, go last.
+    """
     taken: dict[str, Value] = {
         "subscription_id": subscription_id,
         "now_ms": now_ms,
@@ -174,7 +202,7 @@ async def _settle(tx: Transaction, ended: Ended) -> None:
 
 
 async def _postpone(tx: Transaction, row: WebhookRow, started_at: int) -> None:
-    first_at = started_at if row.first_at is None else row.first_at
+    first_at = row.first_at if row.tried and row.first_at is not None else started_at
     last = row.tried == len(RETRIES_AT_MS)
     await tx.run(
         _TRIED,

@@ -1,4 +1,7 @@
-"""GET /webhook-subscriptions/{id}/webhooks, GET /webhooks/{id}, GET and POST of its retries."""
+"""GET /webhook-subscriptions/{id}/webhooks, GET /webhooks/{id}, GET and POST of its retries.
+
+Under `/_tallystick/` GET /webhooks by choice, and POST /replays of the same choice.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,36 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from tallystick.api.webhooks import service
-from tallystick.api.webhooks.store import AttemptRow, Filter, WebhookRow
+from tallystick.api.webhooks import replays, service
+from tallystick.api.webhooks.replays import Cursor
+from tallystick.api.webhooks.store import AttemptRow, Filter, Found, WebhookRow
 from tallystick.api.webhooks.wire import (
     COLLECTION,
     KIND,
+    REPLAYS,
     RETRIES,
     Attempt,
+    ChosenPage,
+    ChosenWebhook,
+    ChosenWebhooks,
     EmbeddedRetries,
     EmbeddedWebhooks,
     Header,
+    LastAttempt,
     ReceivedResponse,
+    Replayed,
     Retries,
     Retry,
     SentRequest,
     Webhook,
     Webhooks,
 )
+from tallystick.body import read
 from tallystick.clock import DAY_MS, from_iso, to_iso
 from tallystick.errors import Forbidden
+from tallystick.hal import Link
 from tallystick.store.idempotency import Outcome
-from tallystick.web import Page, Reply, Request, Route
+from tallystick.web import OURS, PAGED, Page, Reply, Request, Route, encode
 
 SCOPE = "webhooks"
 SUBSCRIPTIONS = "webhook-subscriptions"
@@ -81,14 +93,74 @@ async def list_retries(request: Request) -> Reply:
     return Reply(body=Retries({"self": own}, EmbeddedRetries(retries), len(retries)))
 
 
-def render(request: Request, row: WebhookRow, attempts: Sequence[AttemptRow]) -> Webhook:
+# ── ours ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def list_chosen(request: Request) -> Reply:
+    asked = read(_asked(request.query()), ChosenWebhooks)
+    page = await replays.list_chosen(request.core, request.principal.app_id, asked)
+    shown = [_chosen(request, each, page.standing[each.row.subscription_id]) for each in page.found]
+    return Reply(body=ChosenPage(shown, _text(page.following)))
+
+
+async def replay(request: Request) -> Outcome:
+    asked = request.read(ChosenWebhooks)
+    return await replays.replay(
+        request.core,
+        request.principal.app_id,
+        asked,
+        request.claim,
+        lambda count, following: encode(Replayed(count, _text(following))),
+    )
+
+
+def _asked(query: Mapping[str, Sequence[str]]) -> Mapping[str, object]:
+    """Lists are given with commas, or by repeating the name: `topics=a,b`, `topics=a&topics=b`."""
+    found: dict[str, object] = {name: values[-1] for name, values in query.items()}
+    for name in ("topics", "status"):
+        if name in query:
+            found[name] = ",".join(query[name]).split(",")
+    limit = query.get("limit", [""])[-1]
+    if limit.isascii() and limit.isdigit() and len(limit) < 10:
+        found["limit"] = int(limit)
+    return found
+
+
+def _text(cursor: Cursor | None) -> str | None:
+    return None if cursor is None else str(cursor)
+
+
+def _chosen(request: Request, found: Found, standing: str) -> ChosenWebhook:
+    row, last = found.row, None
+    if found.tried_at is not None:
+        last = LastAttempt(to_iso(found.tried_at), found.status_code, found.failure)
+    return ChosenWebhook(
+        links=_links(request, row),
+        id=row.id,
+        topic=row.topic,
+        event_id=row.event_id,
+        resource_id=row.resource_id,
+        subscription_id=row.subscription_id,
+        subscription_status=standing,
+        status=row.state,
+        attempts=row.tried,
+        created=to_iso(row.created_at),
+        last_attempt=last,
+    )
+
+
+def _links(request: Request, row: WebhookRow) -> dict[str, Link]:
     to = request.links.to
-    links = {
+    return {
         "self": to(KIND, COLLECTION, row.id),
         "subscription": to("webhook-subscription", SUBSCRIPTIONS, row.subscription_id),
         "retry": to("retry", COLLECTION, row.id, RETRIES),
         "event": to("event", "events", row.event_id),
     }
+
+
+def render(request: Request, row: WebhookRow, attempts: Sequence[AttemptRow]) -> Webhook:
+    links = _links(request, row)
     account_id = request.principal.account_id
     shown = [_attempt(each) for each in attempts]
     return Webhook(links, row.id, row.topic, account_id, row.event_id, row.subscription_id, shown)
@@ -139,8 +211,12 @@ ROUTES = (
         "listWebhooks",
         SCOPE,
         Forbidden(),
+        gives=Webhooks,
+        query=(*PAGED, *_FILTERS),
     ),
-    Route("GET", f"/{COLLECTION}/{{id}}", get_webhook, "getWebhook", SCOPE, Forbidden()),
+    Route(
+        "GET", f"/{COLLECTION}/{{id}}", get_webhook, "getWebhook", SCOPE, Forbidden(), gives=Webhook
+    ),
     Route(
         "POST", f"/{COLLECTION}/{{id}}/{RETRIES}", create_retry, "retryWebhook", SCOPE, Forbidden()
     ),
@@ -151,5 +227,11 @@ ROUTES = (
         "listWebhookRetries",
         SCOPE,
         Forbidden(),
+        gives=Retries,
     ),
+)
+
+EXTRAS = (
+    Route("GET", f"{OURS}/{COLLECTION}", list_chosen, "listChosenWebhooks", SCOPE, Forbidden()),
+    Route("POST", f"{OURS}/{REPLAYS}", replay, "replayWebhooks", SCOPE, Forbidden()),
 )

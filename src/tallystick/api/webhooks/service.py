@@ -8,11 +8,16 @@ from tallystick.api.webhook_subscriptions import service as subscriptions
 from tallystick.api.webhooks import store
 from tallystick.api.webhooks.store import AttemptRow, Filter, RetryRow, WebhookRow
 from tallystick.api.webhooks.wire import COLLECTION, RETRIES
+from tallystick.clock import DAY_MS
 from tallystick.core import Core
 from tallystick.errors import NotFound
 from tallystick.store import idempotency
 from tallystick.store.db import Transaction
 from tallystick.store.idempotency import Claim, Outcome
+
+# Security 4.6.
+FORGET_AFTER_MS = 30 * DAY_MS
+FORGET_AT_ONCE = 500
 
 
 async def record(
@@ -30,10 +35,11 @@ async def record(
     numbered in the order of their commits, without a lock that would make an application's
     transactions wait for each other.
 
-    While a subscription is paused its webhooks are recorded and not sent (contract 6.7).
+    While a subscription is paused its webhooks are recorded and not sent (contract 6.7). One that
+    chose topics has none of others.
     """
     now_ms = core.clock.now_ms()
-    for subscription_id, paused in await subscriptions.list_ids(tx, app_id):
+    for subscription_id, paused in await subscriptions.list_wanting(tx, app_id, topic):
         row = WebhookRow(
             id=core.ids.new(),
             app_id=app_id,
@@ -94,6 +100,17 @@ async def retry(core: Core, app_id: str, webhook_id: str, claim: Claim | None) -
         return outcome
 
     return await core.db.transact(add)
+
+
+async def forget(core: Core) -> int:
+    """Forget headers and bodies of attempts older than FORGET_AFTER_MS; times and statuses stay.
+
+    How many those were, at most FORGET_AT_ONCE.
+    """
+    before = core.clock.now_ms() - FORGET_AFTER_MS
+    if not await store.any_to_forget(core.db, before):
+        return 0
+    return await core.db.transact(lambda tx: store.forget(tx, before, FORGET_AT_ONCE))
 
 
 async def list_retries(core: Core, app_id: str, webhook_id: str) -> Sequence[tuple[str, int]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
+from tallystick.store import tally
 from tallystick.store.db import Reads, Row, Statement, Transaction, Value
 
 # A timestamp after which nothing happens: an open end.
@@ -45,10 +47,10 @@ _ATTEMPTS_OF_PAGE = Statement(
     f"SELECT {_ATTEMPT_COLUMNS} FROM attempt WHERE webhook_id IN (SELECT id{_PAGE}) ORDER BY id"
 )
 
-_RETRY_COLUMNS = "id, app_id, webhook_id, subscription_id, state, lease_until, created_at"
+_RETRY_COLUMNS = "id, app_id, webhook_id, subscription_id, state, lease_until, created_at, bulk"
 ADD_RETRY = Statement(
     f"INSERT INTO retry ({_RETRY_COLUMNS})"
-    " VALUES (:id, :app_id, :webhook_id, :subscription_id, 'due', 0, :created_at)"
+    " VALUES (:id, :app_id, :webhook_id, :subscription_id, 'due', 0, :created_at, :bulk)"
 )
 _RETRIES = Statement(
     "SELECT id, created_at FROM retry WHERE app_id = :app_id AND webhook_id = :webhook_id"
@@ -56,12 +58,51 @@ _RETRIES = Statement(
 )
 
 
+DEAD = frozenset({"exhausted", "stopped"})
+# Topics and states are listed as `,a,b,`, and `,` is all of them. No two differ in a place where
+# one has an underscore, which in a pattern stands for any character.
+_CHOSEN = (
+    "w.app_id = :app_id AND w.subscription_id = :subscription_id AND w.number > :after"
+    " AND w.created_at >= :since AND w.created_at < :until"
+    " AND (:topics = ',' OR :topics LIKE '%,' || w.topic || ',%')"
+    " AND :states LIKE '%,' || w.state || ',%'"
+)
+_IN_ORDER = " ORDER BY w.number LIMIT :limit"
+_WAITING = " AND NOT EXISTS (SELECT 1 FROM retry r WHERE r.webhook_id = w.id AND r.state = 'due')"
+# In these words for the index of what is dead: there may be millions that are not.
+_ONLY_DEAD = " AND w.state IN ('exhausted', 'stopped')"
+_LAST = "(SELECT {} FROM attempt a WHERE a.webhook_id = w.id ORDER BY a.id DESC LIMIT 1)"
+_ALL_COLUMNS = ", ".join(f"w.{name}" for name in _NAMES)
+_CHOOSE, _CHOOSE_DEAD = (
+    Statement(
+        f"SELECT {_ALL_COLUMNS}, {_LAST.format('a.started_at')}, {_LAST.format('a.status_code')},"
+        f" {_LAST.format('a.failure')} FROM webhook w WHERE {_CHOSEN}{dead}{_IN_ORDER}"
+    )
+    for dead in ("", _ONLY_DEAD)
+)
+_CHOOSE_IDS, _CHOOSE_DEAD_IDS = (
+    Statement(f"SELECT w.id, w.number FROM webhook w WHERE {_CHOSEN}{dead}{_WAITING}{_IN_ORDER}")
+    for dead in ("", _ONLY_DEAD)
+)
+
+# Attempts are told as they were, but for what was said.
+_SAID = "request_body <> '' AND started_at < :before"
+_FORGET = Statement(
+    "UPDATE attempt SET request_headers = '[]', request_body = '', response_body ="
+    " CASE WHEN response_body IS NULL THEN NULL ELSE '' END, response_headers ="
+    " CASE WHEN response_headers IS NULL THEN NULL ELSE '[]' END WHERE id IN (SELECT id FROM"
+    f" attempt WHERE {_SAID} ORDER BY started_at LIMIT :limit)"
+)
+_TO_FORGET = Statement(f"SELECT 1 FROM attempt WHERE {_SAID} LIMIT 1")
+
+
 class WebhookRow(msgspec.Struct, frozen=True):
     """One event for one subscription; `number` is that of the event.
 
     state: due → delivered | exhausted (tried for the last time) | stopped (not to be sent unless
     asked for: the subscription was paused or deleted). `tried` counts the attempts made by
-    ourselves, the first of them at `first_at`; `due_at` is when the next is to be made.
+    ourselves, the first of them at `first_at`; `due_at` is when the next is to be made. One that
+    the sandbox puts off has a `first_at` before it was tried, and no other waits for it.
     """
 
     id: str
@@ -99,11 +140,14 @@ class AttemptRow(msgspec.Struct, frozen=True):
 
 
 class RetryRow(msgspec.Struct, frozen=True):
+    """`bulk`: one of many, which gives way to all others."""
+
     id: str
     app_id: str
     webhook_id: str
     subscription_id: str
     created_at: int
+    bulk: bool = False
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -114,8 +158,37 @@ class Filter(msgspec.Struct, frozen=True):
     resource_id: str = ""
 
 
+class Chosen(msgspec.Struct, frozen=True):
+    """Webhooks to be listed or sent again: created in [since, until), in one of `states`; of all
+    topics when `topics` is empty.
+    """
+
+    states: frozenset[str]
+    topics: frozenset[str] = frozenset()
+    since: int = 0
+    until: int = NEVER
+
+    def values(self) -> dict[str, Value]:
+        return {
+            "states": f",{','.join(sorted(self.states))},",
+            "topics": f",{','.join(sorted(self.topics))}," if self.topics else ",",
+            "since": self.since,
+            "until": self.until,
+        }
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A webhook and how its last attempt went, if there was one."""
+
+    row: WebhookRow
+    tried_at: int | None
+    status_code: int | None
+    failure: str | None
+
+
 async def add(tx: Transaction, row: WebhookRow) -> None:
     await tx.run(ADD, **msgspec.structs.asdict(row))
+    await tally.add(tx, row.app_id, row.subscription_id, row.resource_id)
 
 
 async def find(reads: Reads, app_id: str, webhook_id: str) -> WebhookRow | None:
@@ -138,8 +211,51 @@ async def list_newest(
     for row in await reads.all(_ATTEMPTS_OF_PAGE, **matched, **page):
         attempt = _attempt(row)
         attempts.setdefault(attempt.webhook_id, []).append(attempt)
-    counted = await reads.one(_COUNT, **matched)
-    return [WebhookRow(*row) for row in rows], attempts, counted[0] if counted else 0
+    if narrowed == Filter():
+        total = await tally.total(reads, app_id, subscription_id)
+    else:
+        counted = await reads.one(_COUNT, **matched)
+        total = counted[0] if counted else 0
+    return [WebhookRow(*row) for row in rows], attempts, total
+
+
+async def choose(
+    reads: Reads, app_id: str, subscription_id: str, chosen: Chosen, after: int, limit: int
+) -> list[Found]:
+    """At most `limit` of a subscription's with a number above `after`, in the order of numbers."""
+    rows = await reads.all(
+        _CHOOSE_DEAD if chosen.states <= DEAD else _CHOOSE,
+        app_id=app_id,
+        subscription_id=subscription_id,
+        after=after,
+        limit=limit,
+        **chosen.values(),
+    )
+    return [Found(WebhookRow(*row[: len(_NAMES)]), *row[len(_NAMES) :]) for row in rows]
+
+
+async def choose_ids(
+    reads: Reads, app_id: str, subscription_id: str, chosen: Chosen, after: int, limit: int
+) -> list[tuple[str, int]]:
+    """Id and number of the same, without those of which a retry is waiting already."""
+    rows = await reads.all(
+        _CHOOSE_DEAD_IDS if chosen.states <= DEAD else _CHOOSE_IDS,
+        app_id=app_id,
+        subscription_id=subscription_id,
+        after=after,
+        limit=limit,
+        **chosen.values(),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def any_to_forget(reads: Reads, before: int) -> bool:
+    return await reads.one(_TO_FORGET, before=before) is not None
+
+
+async def forget(tx: Transaction, before: int, limit: int) -> int:
+    """Forget what was said in attempts that began before then; in how many."""
+    return await tx.run(_FORGET, before=before, limit=limit)
 
 
 async def add_attempt(tx: Transaction, row: AttemptRow) -> None:
@@ -162,5 +278,6 @@ async def list_retries(reads: Reads, app_id: str, webhook_id: str) -> Sequence[t
 
 
 def _attempt(row: Row) -> AttemptRow:
-    fields = dict(zip(_ATTEMPT_NAMES, row, strict=True))
-    return AttemptRow(**{**fields, "ok": bool(fields["ok"])})
+    fields: dict[str, Any] = dict(zip(_ATTEMPT_NAMES, row, strict=True))
+    fields["ok"] = bool(fields["ok"])
+    return AttemptRow(**fields)

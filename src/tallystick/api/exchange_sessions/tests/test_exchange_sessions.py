@@ -58,6 +58,40 @@ async def test_a_repetition_starts_no_second_session(gateway):
     assert count[0] == 1
 
 
+async def refused(client, partner: str | None, card_details: object) -> list[tuple[str, str]]:
+    links = {"exchange-partner": {"href": await client.partner_href(partner)}} if partner else {}
+    body = {"_links": links, "cardDetails": card_details}
+    answer = await client.post(f"{await client.customer()}/exchange-sessions", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "ValidationError")
+    return [(each["code"], each["path"]) for each in answer.json()["_embedded"]["errors"]]
+
+
+@pytest.mark.parametrize(
+    ("card_details", "problems"),
+    [
+        ({}, [("Required", "/firstName"), ("Required", "/lastName"), ("Required", "/accountNameInquiry")]),
+        ({"firstName": "J", "lastName": "77", "accountNameInquiry": "true"}, [("Invalid", "/firstName"), ("InvalidFormat", "/lastName"), ("Invalid", "/accountNameInquiry")]),
+        ({"firstName": "x" * 36, "lastName": None, "accountNameInquiry": True}, [("Invalid", "/firstName"), ("Invalid", "/lastName")]),
+        ([], [("Invalid", "")]),
+    ],
+    ids=str,
+)  # fmt: skip
+async def test_everything_wrong_with_the_name_on_a_card_is_told(gateway, card_details, problems):
+    client = await gateway.application()
+    expected = [(code, f"/cardDetails{path}") for code, path in problems]
+    assert await refused(client, "Checkout.com", card_details) == expected
+    partner = ("Required", "/_links/exchange-partner/href")
+    assert await refused(client, None, card_details) == [partner, *expected]
+
+
+@pytest.mark.parametrize("partner", ["Plaid", "MX", "Flinks"])
+async def test_a_partner_without_cards_is_not_asked_about_a_name(gateway, partner):
+    client = await gateway.application()
+    name = {"firstName": "Ada", "lastName": "Byron", "accountNameInquiry": True}
+    assert await refused(client, partner, name) == [("Invalid", "/cardDetails")]
+    assert await gateway.core.db.one(Statement("SELECT count(*) FROM exchange_session")) == (0,)
+
+
 @pytest.mark.parametrize(
     "value",
     ["javascript:alert(1)", "//evil.test", "http://evil.test/", "https://a@b.test/", "https:evil",

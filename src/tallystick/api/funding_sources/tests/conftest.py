@@ -202,3 +202,13 @@ async def staged(database_url: str) -> AsyncIterator[Stage]:
 async def stage(database_url: str) -> AsyncIterator[Stage]:
     async with staged(database_url) as ready:
         yield ready
+
+
+@pytest.fixture
+async def client(stage: Stage) -> Api:
+    return (await stage.application())[0]
+
+
+@pytest.fixture
+async def where(client: Api) -> str:
+    return f"{await client.customer()}/funding-sources"

@@ -210,3 +210,17 @@ def test_leading_zeros_stay():
 )
 def test_amounts_have_two_decimals(cents, value):
     assert Amount.of(cents, "USD").value == value
+
+
+async def test_the_sandbox_may_take_a_verification_back(gateway):
+    client = await gateway.application()
+    customer = await client.customer()
+    source = await client.funding_source(customer, await client.exchange(customer))
+    path = f"/_tallystick/control/funding-sources/{source.rpartition('/')[2]}/unverify"
+    answers = [await client.post(path) for _ in range(2)]
+    assert [each.status_code for each in answers] == [200, 403]
+    assert (await client.get(source)).json()["status"] == "unverified"
+    newest = (await client.get("/events")).json()["_embedded"]["events"][0]
+    assert newest["topic"] == "customer_funding_source_unverified"
+    for wrong in (path.replace("unverify", "unverfy"), path.replace(source[-36:], "0" * 36)):
+        assert (await client.post(wrong)).status_code == 404

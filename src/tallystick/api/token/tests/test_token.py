@@ -45,8 +45,28 @@ async def test_a_look_up_is_remembered_for_a_second_at_most(gateway, monkeypatch
     assert (await client.get("/")).json()["code"] == "InvalidAccessToken"
 
 
+async def test_a_second_is_counted_from_when_the_store_was_asked(gateway, monkeypatch):
+    """Its answer may come late, and the application may be disabled meanwhile."""
+    client = await gateway.application()
+    gateway.core.bearers.clear()
+    find, waited = service.store.find, [0.0]
+
+    async def late(*arguments):
+        found = await find(*arguments)
+        waited[0] += Bearers.LIFETIME_S
+        return found
+
+    monkeypatch.setattr(service.store, "find", late)
+    started = time.monotonic()
+    monkeypatch.setattr("tallystick.core.time.monotonic", lambda: started + waited[0])
+    assert (await client.get("/")).status_code == 200
+    deletion = Statement("DELETE FROM access_token")
+    await gateway.core.db.transact(lambda tx: tx.run(deletion))
+    assert (await client.get("/")).json()["code"] == "InvalidAccessToken"
+
+
 def test_what_is_remembered_is_bounded():
     bearers = Bearers()
-    for number in range(Bearers.TOKENS_MAX + 5):
-        bearers.put(str(number), None)
-    assert len(bearers._known) <= Bearers.TOKENS_MAX
+    for number in range(Bearers.HEADERS_MAX + 5):
+        bearers.put(str(number), None, time.monotonic())
+    assert len(bearers._known) <= Bearers.HEADERS_MAX

@@ -6,10 +6,13 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from tests.receiver import subscribe, told
 from tests.witness import query
 
 from tallystick.api.webhook_subscriptions import service
+from tallystick.clock import HOUR_MS, to_iso
 from tallystick.errors import MaxNumberOfResources, ValidationFailed
+from tallystick.signature import sign_standard, verify
 
 pytestmark = pytest.mark.anyio
 
@@ -121,10 +124,15 @@ async def test_limits_of_number_and_length(gateway):
 async def test_live_wants_https_and_half_as_many(gateway):
     app_id = (await gateway.application()).made["id"]
     live = replace(gateway.core, live=True, webhook_hosts=("hooks.internal",))
-    for url in ("http://example.com/", "http://hooks.internal.evil.test/"):
+    for url in (
+        "http://example.com/",
+        "http://hooks.internal.evil.test/",
+        "https://example.com:6379/",
+        "https://example.com:80/",
+    ):
         with pytest.raises(ValidationFailed):
             await service.create(live, app_id, {"url": url, "secret": "s"}, None)
-    for url in ("https://example.com/", "http://hooks.internal/", *["https://a.test/"] * 3):
+    for url in ("https://example.com/", "http://hooks.internal:81/", *["https://a.test:8443/"] * 3):
         await service.create(live, app_id, {"url": url, "secret": "s"}, None)
     with pytest.raises(MaxNumberOfResources):
         await service.create(live, app_id, {"url": "https://a.test/", "secret": "s"}, None)
@@ -147,3 +155,123 @@ async def test_it_can_be_switched_off(gateway):
     client = await gateway.application(withheld=["webhooks"])
     for answer in (await client.get(PATH), await client.post(PATH, json=GOOD)):
         assert (answer.status_code, answer.json()["code"]) == (403, "Forbidden")
+
+
+# ── ours: topics, and a secret that is replaced ───────────────────────────────────────────────
+
+OURS = "/_tallystick/webhook-subscriptions"
+
+
+async def test_a_subscription_may_choose_topics(gateway):
+    """Dwolla's own body has no such member: there it is ignored, and every topic comes."""
+    client = await gateway.application()
+    topics = ["customer_deactivated", "customer_suspended"]
+    every = await client.create(PATH, {**GOOD, "topics": topics})
+    some = await client.create(OURS, {**GOOD, "topics": [*topics, topics[0]]})
+    some = some.replace(OURS, PATH)
+    shown = (await client.get(f"{OURS}/{some.rpartition('/')[2]}")).json()
+    assert (shown["topics"], shown["secretOverlapUntil"]) == (topics, None)
+    listed = (await client.get(OURS)).json()["webhook-subscriptions"]
+    assert [each["topics"] for each in listed] == [topics, None]
+    plain = {name: shown[name] for name in ("_links", "id", "url", "paused", "created")}
+    assert (await client.get(some)).json() == plain, "the documented body stays as it is"
+    customer = await client.customer()
+    await client.post(customer, json={"status": "deactivated"})
+    created = "customer_created"
+    assert [each["topic"] for each in await told(client, every)] == [created, topics[0]]
+    assert [each["topic"] for each in await told(client, some)] == [topics[0]]
+    for chosen, last in (([created], created), (None, created)):
+        answer = await client.post(f"{OURS}/{shown['id']}", json={"topics": chosen})
+        assert (answer.status_code, answer.json()["topics"]) == (200, chosen)
+        await client.customer()
+        assert (await told(client, some))[-1]["topic"] == last
+    assert len(await told(client, some)) == 3
+
+
+@pytest.mark.parametrize("body", [{}, {"topics": []}, {"topics": ["nonsense"]}, {"topics": "x"}])
+async def test_topics_that_cannot_be(gateway, body):
+    client = await gateway.application()
+    made = (await client.create(PATH, GOOD)).rpartition("/")[2]
+    answer = await client.post(f"{OURS}/{made}", json=body)
+    (error,) = answer.json()["_embedded"]["errors"]
+    assert (answer.status_code, error["path"]) == (400, "/topics")
+
+
+async def sent(gateway, client, receiver):
+    """The headers and the body of the webhook of a change that is made now."""
+    await client.customer()
+    await gateway.process.drain()
+    got = receiver.got[-1]
+    return got.headers, got.body
+
+
+OLD = "SELECT secret_old_sealed, secret_old_until FROM subscription"
+
+
+async def test_a_secret_is_replaced_with_both_signing_for_a_while(gateway, receive):
+    """Standard Webhooks has room for both; Dwolla's header has one, which is the new secret's."""
+    client, receiver = await gateway.application(), await receive()
+    gateway.clock.freeze()
+    path = f"{OURS}/{(await subscribe(client, receiver, 'old')).rpartition('/')[2]}"
+    key = {"headers": {"Idempotency-Key": "k"}}
+    asked = {"secret": "new", "overlapHours": 2}
+    answers = [await client.post(f"{path}/secrets", json=asked, **key) for _ in range(2)]
+    assert answers[0].content == answers[1].content
+    until = to_iso(gateway.clock.now_ms() + 2 * HOUR_MS)
+    assert (answers[0].status_code, answers[0].json()["secretOverlapUntil"]) == (200, until)
+    assert "new" not in answers[0].text
+    gateway.clock.advance(2 * HOUR_MS - 1)
+    await client.sign_in(client.made["client_id"], client.made["client_secret"])
+    for secrets in (["new", "old"], ["new"]):
+        headers, body = await sent(gateway, client, receiver)
+        assert verify(b"new", body, headers["X-Request-Signature-SHA-256"])
+        stamp = int(headers["webhook-timestamp"])
+        assert headers["webhook-signature"] == " ".join(
+            sign_standard(each.encode(), headers["webhook-id"], stamp, body) for each in secrets
+        )
+        shown = (await client.get(path)).json()["secretOverlapUntil"]
+        assert (shown is None) == (len(secrets) == 1)
+        gateway.clock.advance(1)
+    assert await service.forget(gateway.core) == 1
+    assert [tuple(row) for row in await query(gateway, OLD)] == [(None, None)]
+    assert await service.forget(gateway.core) == 0
+
+
+async def test_a_secret_that_leaked_is_gone_at_once(gateway, receive):
+    client, receiver = await gateway.application(), await receive()
+    made = await subscribe(client, receiver, "leaked")
+    path = f"{OURS}/{made.rpartition('/')[2]}/secrets"
+    await client.post(path, json={"secret": "next"})
+    assert [bool(row[0]) for row in await query(gateway, OLD)] == [True]
+    await client.post(path, json={"secret": "last", "overlapHours": 0})
+    assert [tuple(row) for row in await query(gateway, OLD)] == [(None, None)]
+    headers, body = await sent(gateway, client, receiver)
+    assert verify(b"last", body, headers["X-Request-Signature-SHA-256"])
+    assert " " not in headers["webhook-signature"]
+    await client.post(path, json={"secret": "more"})
+    await client.delete(made)
+    assert [tuple(row) for row in await query(gateway, OLD)] == [(None, None)]
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({}, "/secret"),
+        ({"secret": ""}, "/secret"),
+        ({"secret": "s" * 129}, "/secret"),
+        ({"secret": "s", "overlapHours": 24.1}, "/overlapHours"),
+        ({"secret": "s", "overlapHours": -1}, "/overlapHours"),
+    ],
+)
+async def test_secrets_that_cannot_be(gateway, body, path):
+    client, other = await gateway.application(), await gateway.application()
+    made = (await client.create(PATH, GOOD)).rpartition("/")[2]
+    answer = await client.post(f"{OURS}/{made}/secrets", json=body)
+    (error,) = answer.json()["_embedded"]["errors"]
+    assert (answer.status_code, error["path"]) == (400, path)
+    for foreign in (
+        await other.get(f"{OURS}/{made}"),
+        await other.post(f"{OURS}/{made}", json={"topics": None}),
+        await other.post(f"{OURS}/{made}/secrets", json={"secret": "s"}),
+    ):
+        assert (foreign.status_code, foreign.json()["code"]) == (404, "NotFound")
