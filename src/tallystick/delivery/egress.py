@@ -60,7 +60,9 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class Refused(Exception):
-    """The host has an address that webhooks must not go to. Says which kind, not which."""
+    """The host has an address that webhooks must not go to, or its port is not one of theirs. Says
+    which kind, not which.
+    """
 
 
 class Unresolved(Exception):
@@ -88,10 +90,16 @@ class Egress:
     """
 
     def __init__(
-        self, *, live: bool, hosts: Collection[str] = (), resolve: Resolve | None = None
+        self,
+        *,
+        live: bool,
+        hosts: Collection[str] = (),
+        ports: Collection[int] = (443, 8443),
+        resolve: Resolve | None = None,
     ) -> None:
         self._live = live
         self._hosts = frozenset(hosts)
+        self._ports = frozenset(ports)
         self._threads = ThreadPoolExecutor(RESOLVERS_MAX, "tallystick-resolve")
         self._resolve = resolve or self._look_up
         self._asked: dict[tuple[str, int], asyncio.Future[Sequence[str]]] = {}
@@ -104,12 +112,15 @@ class Egress:
 
         Raises Refused and Unresolved.
         """
-        if self._live and host not in self._hosts and not secure:
+        guarded = self._live and host not in self._hosts
+        if guarded and not secure:
             raise Refused("not https")
+        if guarded and port not in self._ports:
+            raise Refused("port")
         found = [host] if _is_address(host) else await self._resolved(host, port)
         if not found:
             raise Unresolved
-        if self._live and host not in self._hosts:
+        if guarded:
             for address in found:
                 if (kind := refusal(address)) is not None:
                     raise Refused(kind)

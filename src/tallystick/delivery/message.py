@@ -39,12 +39,14 @@ async def compose(core: Core, links: Links, target: Target, job: Job) -> Message
     for the time.
 
     The id of Standard Webhooks is the webhook's own; its time is our clock's, the sandbox's virtual
-    one included.
+    one included. Dwolla's header has room for one signature: that of the newest secret. The others
+    have one for a secret that was replaced lately, too.
     """
     row = job.webhook
     event = await events.find(core, row.app_id, row.event_id)
     body = msgspec.json.encode(events.render(links, target.account_id, event))
     secret = target.secret.reveal()
+    old = () if target.secret_old is None else (target.secret_old.reveal(),)
     headers = {
         TOPIC: row.topic,
         SIGNATURE: sign(secret, body),
@@ -52,7 +54,7 @@ async def compose(core: Core, links: Links, target: Target, job: Job) -> Message
         "User-Agent": USER_AGENT,
         # Compressed answers could grow without bound behind the cap.
         "Accept-Encoding": "identity",
-        **standard_headers(secret, row.id, core.clock.now_ms() // 1_000, body),
+        **standard_headers((secret, *old), row.id, core.clock.now_ms() // 1_000, body),
     }
     return Message(list(headers.items()), body)
 

@@ -21,8 +21,9 @@ from tallystick.api.webhooks import queue
 from tallystick.api.webhooks.queue import Ended, Job
 from tallystick.core import Core
 from tallystick.delivery.bell import Announcing, Bell
+from tallystick.delivery.chaos import Chaos, Deed, no_chaos
 from tallystick.delivery.egress import Egress
-from tallystick.delivery.message import compose, kept
+from tallystick.delivery.message import Message, compose, kept
 from tallystick.delivery.post import DEADLINE_S, Answer, NoAnswer, Poster, Why
 from tallystick.hal import Links
 from tallystick.store.db import StoreFailed
@@ -38,16 +39,22 @@ _log = structlog.get_logger("tallystick.delivery")
 
 @asynccontextmanager
 async def delivering(
-    core: Core, base_url: str, *, running: bool = True, poster: Poster | None = None
+    core: Core,
+    base_url: str,
+    *,
+    running: bool = True,
+    poster: Poster | None = None,
+    chaos: Chaos = no_chaos,
 ) -> AsyncIterator[Delivery]:
     """A worker for this process, whose `core` rings when webhooks are committed.
 
-    With `running` off it delivers only when `drain` is called. `poster` may replace ours in tests.
+    With `running` off it delivers only when `drain` is called. `poster` may replace ours in tests;
+    `chaos` is the sandbox's.
     """
     bell = Bell()
-    egress = Egress(live=core.live, hosts=core.webhook_hosts)
+    egress = Egress(live=core.live, hosts=core.webhook_hosts, ports=core.webhook_ports)
     core = dataclasses.replace(core, db=Announcing(core.db, bell))
-    delivery = Delivery(core, poster or Poster(egress), base_url, bell)
+    delivery = Delivery(core, poster or Poster(egress), base_url, bell, chaos)
     looking = asyncio.create_task(delivery.run()) if running else None
     try:
         yield delivery
@@ -91,11 +98,18 @@ class _Receiver:
 class Delivery:
     """The worker. `base_url` is that of the links in what is sent."""
 
-    def __init__(self, core: Core, poster: Poster, base_url: str, bell: Bell) -> None:
+    def __init__(
+        self, core: Core, poster: Poster, base_url: str, bell: Bell, chaos: Chaos = no_chaos
+    ) -> None:
         self.core = core
+        # Attempts happen at times of their own: what they draw must not shift the ids of calls.
+        self._own = dataclasses.replace(core, ids=core.ids.branch("delivery"))
         self._poster = poster
         self._links = Links(base_url)
         self._bell = bell
+        self._chaos = chaos
+        # Webhooks that wait to be overtaken, by their subscription.
+        self._waiting: dict[str, list[Job]] = {}
         self._free = asyncio.Semaphore(AT_ONCE_TO_ALL)
         self._served: dict[str, tuple[_Receiver, asyncio.Task[None]]] = {}
         self._closing = False
@@ -190,7 +204,9 @@ class Delivery:
                 # Not if it was deleted just now, nor what is ours already: the clock may have been
                 # moved on past the lease.
                 if target is not None and job.key not in receiver.under_way:
-                    attempt = asyncio.create_task(self._attempt(receiver, target, job))
+                    # Asked here, one after the other: what a seed draws must not depend on tasks.
+                    deed = None if job.retry_id else self._chaos(job.webhook)
+                    attempt = asyncio.create_task(self._attempt(receiver, target, job, deed))
                     attempt.add_done_callback(lambda _done: self._free.release())
                     receiver.start(job.key, attempt)
                     places -= 1
@@ -214,17 +230,46 @@ class Delivery:
             places += 1
         return places
 
-    async def _attempt(self, receiver: _Receiver, target: Target, job: Job) -> None:
+    async def _attempt(
+        self, receiver: _Receiver, target: Target, job: Job, deed: Deed | None
+    ) -> None:
         """No transaction is open while the receiver is asked."""
         try:
+            if deed is not None and (deed.lost or deed.put_off_ms):
+                await self._keep_back(job, deed)
+                return
             message = await compose(self.core, self._links, target, job)
-            started_at = self.core.clock.now_ms()
-            got: Answer | Why
-            try:
-                got = await self._poster.post(target.url, message.headers, message.body)
-            except NoAnswer as error:
-                got = error.why
-            attempt = kept(self.core, target, job, message, started_at, got)
-            receiver.ended.append(Ended(job, attempt))
+            if deed is None:
+                ended = [await self._send(target, job, message)]
+            else:
+                copies = range(deed.copies)
+                ended = await asyncio.gather(
+                    *(self._send(target, job, message, deed) for _ in copies)
+                )
+            receiver.ended.extend(ended)  # the list as it is now, not as it was before the wait
+            for waiting in self._waiting.pop(receiver.id, ()):
+                await queue.put_off(self.core, waiting, self.core.clock.now_ms())
         except Exception as error:  # noqa: BLE001  # one bad webhook must not stop the others
             _log.error("an attempt failed", webhook=job.webhook.id, error=type(error).__name__)
+
+    async def _send(
+        self, target: Target, job: Job, message: Message, deed: Deed | None = None
+    ) -> Ended:
+        started_at = self.core.clock.now_ms()
+        failure = deed.failure if deed else None
+        if failure is not None and not (deed and deed.is_sent):
+            return Ended(job, kept(self._own, target, job, message, started_at, failure))
+        got: Answer | Why
+        try:
+            got = await self._poster.post(target.url, message.headers, message.body)
+        except NoAnswer as error:
+            got = error.why
+        return Ended(job, kept(self._own, target, job, message, started_at, failure or got))
+
+    async def _keep_back(self, job: Job, deed: Deed) -> None:
+        if deed.lost:
+            await queue.lose(self.core, job)
+            return
+        await queue.put_off(self.core, job, self.core.clock.now_ms() + deed.put_off_ms)
+        if deed.overtaken:
+            self._waiting.setdefault(job.webhook.subscription_id, []).append(job)

@@ -22,7 +22,7 @@ from tallystick.errors import ApiError
 from tallystick.sandbox import faults
 from tallystick.sandbox.faults import Call, Faults, Rule
 from tallystick.sandbox.partner_faults import CALLER
-from tallystick.sandbox.requests import PATH_CHARS_MAX, Received, Requests
+from tallystick.sandbox.requests import PATH_CHARS_MAX, Answered, Received, Requests
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -51,34 +51,39 @@ class Gate:
     """Lets calls through, except while somebody replaces all that they stand on."""
 
     def __init__(self) -> None:
+        self.shut = False
         self._inside = 0
         self._open = asyncio.Event()
-        self._open.set()
         self._empty = asyncio.Event()
-        self._empty.set()
         self._one = asyncio.Lock()
 
-    async def enter(self) -> None:
-        """Comes before a call; `leave` comes after it."""
-        while not self._open.is_set():
+    async def opened(self) -> None:
+        """Return when it is not `shut`."""
+        while self.shut:
             await self._open.wait()
+
+    def enter(self) -> None:
+        """Comes before a call, while it is not `shut`; `leave` comes after it."""
         self._inside += 1
-        self._empty.clear()
 
     def leave(self) -> None:
         self._inside -= 1
-        if not self._inside:
+        if self.shut and not self._inside:
             self._empty.set()
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
         """Waits for every call that is under way; those that come wait for the end of this."""
         async with self._one:
+            self.shut = True
             self._open.clear()
+            self._empty.clear()
             try:
-                await self._empty.wait()
+                if self._inside:
+                    await self._empty.wait()
                 yield
             finally:
+                self.shut = False
                 self._open.set()
 
 
@@ -101,23 +106,36 @@ class Around:
         self._requests = requests
         self._gate = gate
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or scope["path"].startswith("/_"):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        if self._rules.in_force:
+            return self._choose(scope, receive, send)
+        return self._record(scope, receive, send)
+
+    async def _choose(self, scope: Scope, receive: Receive, send: Send) -> None:
+        authorization, _ = _headers(scope)
+        caller = await self._caller(authorization)
+        CALLER.set(caller)
+        rule = self._rules.choose(Call(scope["method"], scope["path"], caller))
+        if rule is None:
+            await self._record(scope, receive, send)
+        else:
+            await self._record_wrong(rule, scope, receive, send)
+
+    async def _record(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._pass(scope, receive, send)
+        line = scope.get("tallystick.access")  # the gateway left it: nothing is looked at twice
+        if line is not None:
+            has_key = b"idempotency-key" in dict(scope["headers"])
+            self._requests.add(Answered(line, scope["path"][:PATH_CHARS_MAX], has_key))
+
+    async def _record_wrong(self, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         authorization, has_key = _headers(scope)
         answer = _Answer(send)
-        rule = caller = None
-        if self._rules:
-            caller = await self._caller(authorization)
-            CALLER.set(caller)
-            rule = self._rules.choose(Call(scope["method"], scope["path"], caller))
         try:
-            if rule is None:
-                await self._pass(scope, receive, answer.send)
-            else:
-                await self._go_wrong(rule, scope, receive, answer)
+            await self._go_wrong(rule, scope, receive, answer)
         finally:
             self._requests.add(
                 Received(
@@ -126,10 +144,10 @@ class Around:
                     path=scope["path"][:PATH_CHARS_MAX],
                     status=answer.status,
                     ms=(time.perf_counter() - started) * 1_000,
-                    application=caller or await self._side.application_of(authorization),
+                    application=await self._side.application_of(authorization),
                     request_id=answer.request_id,
                     idempotency_key=has_key,
-                    fault=rule.id if rule else None,
+                    fault=rule.id,
                 )
             )
 
@@ -139,7 +157,9 @@ class Around:
         return await self._side.application_of(authorization)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._gate.enter()
+        if self._gate.shut:
+            await self._gate.opened()
+        self._gate.enter()
         try:
             await self._app(scope, receive, send)
         finally:

@@ -43,7 +43,6 @@ STATES = ("require-reauth", "deactivate", "remove", "restore")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-
 # Where a clock that is moved far stops at most; then it jumps, and what is left is late.
 STOPS_MAX = 10_000
 
@@ -62,7 +61,8 @@ class Ports:
 
     - `create_application(body)` and `change_application(id, body)` answer with JSON.
     - `provider_session(session_id)` is the partner's key and the token or address it gave.
-    - `drive_exchange(exchange_id, state)` brings it there and answers with JSON.
+    - `drive_exchange(exchange_id, state)` brings it there and answers with JSON; so does
+      `unverify_source(funding_source_id)`.
     - `settle` does for exchanges what is due by the clock, `drain` sends the webhooks that are;
       `next_due` is when the next of them is, in milliseconds since the epoch.
       Moving the clock waits for both.
@@ -73,6 +73,7 @@ class Ports:
     list_applications: Callable[[], Awaitable[Json]]
     provider_session: Callable[[str], Awaitable[tuple[str, str]]]
     drive_exchange: Callable[[str, str], Awaitable[Json]]
+    unverify_source: Callable[[str], Awaitable[Json]]
     settle: Callable[[], Awaitable[None]] = _nothing
     drain: Callable[[], Awaitable[None]] = _nothing
     next_due: Callable[[], Awaitable[int | None]] = _never
@@ -98,6 +99,7 @@ class Control:
             ("POST", "/applications/{id}", self._change_application),
             ("POST", "/sessions/{id}/complete", self._complete),
             ("POST", "/exchanges/{id}/{state}", self._drive_exchange),
+            ("POST", "/funding-sources/{id}/unverify", self._unverify_source),
             ("GET", "/faults", self._list_faults),
             ("POST", "/faults", self._add_fault),
             ("DELETE", "/faults", self._clear_faults),
@@ -229,6 +231,10 @@ class Control:
         Members(await _body(request), ()).done()
         exchange_id = request.path_params["id"]
         return JSONResponse(await self._ports.drive_exchange(exchange_id, state))
+
+    async def _unverify_source(self, request: Request) -> Response:
+        Members(await _body(request), ()).done()
+        return JSONResponse(await self._ports.unverify_source(request.path_params["id"]))
 
     # ── faults and requests ───────────────────────────────────────────────────────────────────
 

@@ -1,8 +1,8 @@
 """Fault rules: which calls go wrong, when, and how. Deterministic: a seed draws the probability.
 
-A rule without `partner` is about calls of the API, one with it about the gateway's calls to that
-partner's simulator. Nothing is done here: `around.py` and `partner_faults.py` ask `choose` about
-every call and carry out what it answers.
+A rule is about calls of the API, or, with `partner`, about the gateway's calls to that partner's
+simulator, or, with `topic`, about webhooks. Nothing is done here: `around.py`, `partner_faults.py`
+and `webhook_faults.py` ask `choose` about every call and carry out what it answers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from tallystick import errors
 from tallystick.errors import ApiError
+from tallystick.ids import as_uuid
 from tallystick.sandbox.reading import Json, Members, Refused
 
 RULES_MAX = 100
@@ -29,13 +30,18 @@ METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 STATUS, RESET, HANG, ANSWER_LOST = "status", "reset", "hang", "answer_lost"
 SLOW_BODY, WRONG_JSON, HUGE_BODY = "slow_body", "wrong_json", "huge_body"
-EFFECTS = (RESET, HANG, ANSWER_LOST, SLOW_BODY, WRONG_JSON, HUGE_BODY)
+LOST, DUPLICATE, REORDER = "lost", "duplicate", "reorder"
 _PARTNER_ONLY = (SLOW_BODY, WRONG_JSON, HUGE_BODY)
+_WEBHOOK_ONLY = (LOST, DUPLICATE, REORDER)
+EFFECTS = (RESET, HANG, ANSWER_LOST, *_PARTNER_ONLY, *_WEBHOOK_ONLY)
 
 _MEMBERS = (
-    "method", "path", "application", "partner", "nth", "probability", "seed", "count",
-    "latency_ms", "effect", "status", "code", "message", "body", "byte_ms",
+    "method", "path", "application", "partner", "topic", "subscription", "nth", "probability",
+    "seed", "count", "latency_ms", "effect", "status", "code", "message", "body", "byte_ms",
 )  # fmt: skip
+# What tells that a rule is about webhooks, and what such a rule cannot have.
+_OF_WEBHOOKS = ("topic", "subscription")
+_OF_CALLS = ("method", "path", "partner", "status", "code", "message", "body", "byte_ms")
 
 
 def _contract_errors() -> Mapping[str, Mapping[int, type[ApiError]]]:
@@ -64,12 +70,17 @@ _USUAL: Mapping[int, type[ApiError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that may go wrong. `path` is the simulator's own for a call to a partner."""
+    """A call that may go wrong. `path` is the simulator's own for a call to a partner.
+
+    `topic` and `subscription` are a webhook's, and None of all other calls.
+    """
 
     method: str
     path: str
     application: str | None = None
     partner: str | None = None
+    topic: str | None = None
+    subscription: str | None = None
 
 
 @dataclass(eq=False)
@@ -83,6 +94,7 @@ class Rule:
     id: str
     given: Json
     path: re.Pattern[str] | None
+    topic: re.Pattern[str] | None
     effect: str | None
     error: ApiError | None
     draw: random.Random
@@ -104,7 +116,9 @@ class Rule:
             given.get("partner") == call.partner
             and given.get("method", call.method) == call.method
             and given.get("application", call.application) == call.application
+            and given.get("subscription", call.subscription) == call.subscription
             and (self.path is None or self.path.fullmatch(call.path) is not None)
+            and _tells(self.topic, call.topic)
         )
 
     def fires(self) -> bool:
@@ -123,17 +137,14 @@ class Rule:
 
 
 class Faults:
-    """The rules in force, oldest first."""
+    """The rules `in_force`, oldest first."""
 
     def __init__(self) -> None:
-        self._rules: list[Rule] = []
+        self.in_force: list[Rule] = []
         self._made = 0
 
-    def __len__(self) -> int:
-        return len(self._rules)
-
     def list_all(self) -> list[Json]:
-        return [rule.shown() for rule in self._rules]
+        return [rule.shown() for rule in self.in_force]
 
     def add(
         self, body: Json, *, partners: Collection[str], applications: Mapping[str, str]
@@ -144,23 +155,24 @@ class Faults:
         by, its id or client id, to its id.
         """
         given, error = _read(body, partners, applications)
-        if len(self._rules) >= RULES_MAX:
+        if len(self.in_force) >= RULES_MAX:
             raise Refused(f"there are {RULES_MAX} rules already; remove some", status=409)
         self._made += 1
         rule = Rule(
             id=str(self._made),
             given=given,
             path=_pattern(given["path"]) if "path" in given else None,
+            topic=re.compile(_segment(given["topic"])) if "topic" in given else None,
             effect=given.get("effect") or (STATUS if "status" in given else None),
             error=error,
             draw=random.Random(given.get("seed")),  # noqa: S311  # to be repeated, not secret
         )
-        self._rules.append(rule)
+        self.in_force.append(rule)
         return rule.shown()
 
     def remove(self, rule_id: str) -> Json:
         """Take a rule out of force. Raises Refused when there is none."""
-        for rule in self._rules:
+        for rule in self.in_force:
             if rule.id == rule_id:
                 self._drop([rule])
                 return rule.shown()
@@ -168,16 +180,16 @@ class Faults:
 
     def clear(self) -> int:
         """Remove all rules, and let go what hangs on them; how many there were."""
-        return self._drop(self._rules)
+        return self._drop(self.in_force)
 
     def forget(self, application: str) -> int:
         """The same for the rules of one application."""
         return self._drop(
-            [rule for rule in self._rules if rule.given.get("application") == application]
+            [rule for rule in self.in_force if rule.given.get("application") == application]
         )
 
     def _drop(self, gone: Sequence[Rule]) -> int:
-        self._rules = [rule for rule in self._rules if rule not in gone]
+        self.in_force = [rule for rule in self.in_force if rule not in gone]
         for rule in gone:
             rule.released.set()
         return len(gone)
@@ -185,15 +197,22 @@ class Faults:
     @property
     def by_application(self) -> bool:
         """True if it matters to a rule whose call it is."""
-        return any("application" in rule.given for rule in self._rules)
+        return any("application" in rule.given for rule in self.in_force)
 
     def choose(self, call: Call) -> Rule | None:
         """The oldest rule that lets this call go wrong. Every rule it concerns counts the call."""
-        firing = [rule for rule in self._rules if rule.concerns(call) and rule.fires()]
+        firing = [rule for rule in self.in_force if rule.concerns(call) and rule.fires()]
         if not firing:
             return None
         firing[0].fired += 1
         return firing[0]
+
+
+def _tells(pattern: re.Pattern[str] | None, topic: str | None) -> bool:
+    """True of a webhook with such a topic, and of a call that is none when none is asked for."""
+    if pattern is None or topic is None:
+        return pattern is None and topic is None
+    return pattern.fullmatch(topic) is not None
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -239,7 +258,9 @@ def _read(
         "latency_ms": members.whole("latency_ms", 1, LATENCY_MS_MAX),
     }
     error = None
-    if members.has("partner"):
+    if any(members.has(name) for name in _OF_WEBHOOKS):
+        given |= _webhook_effect(members)
+    elif members.has("partner"):
         given |= _partner_effect(members, body)
     else:
         effect, error = _api_effect(members)
@@ -262,11 +283,30 @@ def _chance(members: Members) -> Json:
     return {"probability": probability, "seed": seed or 0}
 
 
+def _webhook_effect(members: Members) -> Json:
+    for name in _OF_CALLS:
+        if members.has(name):
+            members.wrong(f"{name} is not for webhooks")
+    subscription = members.text("subscription")
+    if subscription is not None and as_uuid(subscription) is None:
+        members.wrong("subscription is the id of a webhook subscription")
+    effect = members.text("effect", one_of=EFFECTS)
+    if effect in _PARTNER_ONLY:
+        members.wrong(f"{effect} is for calls to a partner")
+    return {
+        "topic": members.text("topic") or "*",
+        "subscription": subscription and subscription.lower(),
+        "effect": effect,
+    }
+
+
 def _partner_effect(members: Members, body: Json) -> Json:
     for name in ("code", "message"):
         if members.has(name):
             members.wrong(f"{name} is for calls of the API; a partner's answer is status and body")
     effect = members.text("effect", one_of=EFFECTS)
+    if effect in _WEBHOOK_ONLY:
+        members.wrong(f"{effect} is for webhooks: name their topic, or *")
     if effect != SLOW_BODY and members.has("byte_ms"):
         members.wrong("byte_ms is for the effect slow_body")
     if members.has("body") and not members.has("status"):
@@ -287,6 +327,8 @@ def _api_effect(members: Members) -> tuple[Json, ApiError | None]:
     effect = members.text("effect", one_of=EFFECTS)
     if effect in _PARTNER_ONLY:
         members.wrong(f"{effect} is for calls to a partner: name the partner")
+    if effect in _WEBHOOK_ONLY:
+        members.wrong(f"{effect} is for webhooks: name their topic, or *")
     code = members.text("code", one_of=ERRORS)
     status = members.whole("status", 100, 599)
     message = members.text("message")

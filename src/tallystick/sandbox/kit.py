@@ -22,14 +22,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from tallystick.clock import Clock
 from tallystick.ids import Entropy
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 ASSETS = Path(__file__).parent / "pages"
 ASSETS_URL = "/_partners/_assets"
@@ -197,6 +199,9 @@ _environments: dict[Path, Environment] = {}
 
 def _templates(folder: Path) -> Environment:
     if folder not in _environments:
+        # A seventh of what a server imports; it is loaded with the first page.
+        from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+
         loader = ChoiceLoader([FileSystemLoader(folder), FileSystemLoader(ASSETS)])
         _environments[folder] = Environment(
             loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextvars import ContextVar
 
 import httpx2
+import msgspec
 
 from tallystick.sandbox import faults
 from tallystick.sandbox.faults import Call, Faults, Rule
@@ -50,7 +51,12 @@ class FaultyTransport(httpx2.AsyncBaseTransport):
     async def _go_wrong(self, rule: Rule, request: httpx2.Request) -> httpx2.Response:
         match rule.effect:
             case faults.STATUS:
-                return httpx2.Response(rule.given["status"], json=rule.given.get("body", {}))
+                told = msgspec.json.encode(rule.given.get("body", {}))
+                headers = {"content-type": "application/json"}
+                # Not `json=`: that reads the body at once, and a connector could not any more.
+                return httpx2.Response(
+                    rule.given["status"], headers=headers, stream=_Pieces(rule, told)
+                )
             case faults.RESET:
                 raise httpx2.ReadError("the connection was reset by a fault")
             case faults.HANG:
@@ -87,3 +93,5 @@ class _Pieces(httpx2.AsyncByteStream):
                 yield self._body[: len(self._body) // 2] + b"<html>"
             case faults.HUGE_BODY:
                 yield b'{"padding":"' + b"x" * HUGE_BYTES + b'"}'
+            case _:
+                yield self._body

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
+from typing import Protocol
+
+import msgspec
 
 from tallystick.clock import to_iso
 from tallystick.sandbox.reading import Json
@@ -12,7 +14,7 @@ REQUESTS_MAX = 1_000
 PATH_CHARS_MAX = 512
 
 
-class Received(NamedTuple):
+class Received(msgspec.Struct, frozen=True):
     """One call of the API. `status` and `request_id` are None when nothing was answered.
 
     - `ms`: real milliseconds until the answer was sent. `at_ms`: the sandbox's clock.
@@ -43,13 +45,58 @@ class Received(NamedTuple):
         }
 
 
+class AccessLine(Protocol):
+    """What the gateway leaves of a call that it answered (`server/logs.py`)."""
+
+    @property
+    def at(self) -> int: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def status(self) -> int: ...
+    @property
+    def ms(self) -> float: ...
+    @property
+    def app(self) -> str | None: ...
+    @property
+    def request_id(self) -> str: ...
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A call that the gateway answered. Every call leaves one and few are ever looked at: what is
+    shown of it is put together only then.
+    """
+
+    line: AccessLine
+    path: str
+    idempotency_key: bool
+
+    @property
+    def application(self) -> str | None:
+        return self.line.app
+
+    def shown(self) -> Json:
+        line = self.line
+        return Received(
+            line.at,
+            line.method,
+            self.path,
+            line.status,
+            line.ms,
+            line.app,
+            line.request_id,
+            self.idempotency_key,
+            None,
+        ).shown()
+
+
 class Requests:
     """The last REQUESTS_MAX calls."""
 
     def __init__(self) -> None:
-        self._kept: deque[Received] = deque(maxlen=REQUESTS_MAX)
+        self._kept: deque[Received | Answered] = deque(maxlen=REQUESTS_MAX)
 
-    def add(self, received: Received) -> None:
+    def add(self, received: Received | Answered) -> None:
         self._kept.append(received)
 
     def list_all(self, application: str | None = None) -> list[Json]:

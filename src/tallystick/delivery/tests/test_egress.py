@@ -7,7 +7,7 @@ import ipaddress
 import socket
 
 import pytest
-from tests.receiver import subscribe
+from tests.receiver import OK, subscribe
 
 from tallystick.delivery import egress, post
 from tallystick.delivery.egress import Egress, Refused, Unresolved, refusal
@@ -111,20 +111,103 @@ async def test_rebinding_finds_no_second_look(monkeypatch):
     assert len(connected) == 1
 
 
-async def test_nothing_reaches_a_trap_in_live(receive):
-    trap = await receive()
-    urls = [
-        f"https://{host}:{trap.port}/hook"
-        for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0x7f.1", "127.1")
-    ]
-    poster = Poster(Egress(live=True))
-    for url in [*urls, trap.url, f"http://localhost:{trap.port}/"]:
-        with pytest.raises(NoAnswer, match=r"ADDRESS_REFUSED|NO_ADDRESS"):
-            await poster.post(url, [], b"{}")
-    assert trap.connections == 0
-    await Poster(Egress(live=False)).post(trap.url, [], b"{}")
-    await Poster(Egress(live=True, hosts=["127.0.0.1"])).post(trap.url, [], b"{}")
-    assert trap.connections == 2
+# Every way to write this machine: plain, short, octal, hexadecimal, decimal, unspecified, and in
+# the forms in which IPv6 holds an IPv4 address.
+THIS_MACHINE = """
+    127.0.0.1 127.1 127.0.1 127.0.0.2 0.0.0.0 0 0x0 2130706433 0x7f000001 0x7f.1 0177.0.0.1
+    017700000001 localhost localhost. [::1] [::] [0:0:0:0:0:0:0:1] [::ffff:127.0.0.1]
+    [::ffff:7f00:1] [::127.0.0.1] [64:ff9b::7f00:1] [2002:7f00:1::] [::ffff:0.0.0.0]
+""".split()  # noqa: SIM905  # a table is easier to read and to add to
+
+
+async def trap():
+    """Listens on every address of this machine, and counts who comes."""
+    came = []
+
+    async def serve(_reader, writer):
+        came.append(writer.get_extra_info("sockname"))
+        writer.write(OK)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, ["0.0.0.0", "::"], 0)
+    by_family = {each.family: each.getsockname()[1] for each in server.sockets}
+    return server, came, [by_family.pop(socket.AF_INET), *by_family.values()]
+
+
+async def test_nothing_reaches_a_trap_in_live():
+    """Whatever its port: what keeps out is the address, and https alone, and the list of ports."""
+    server, came, ports = await trap()
+    async with server:
+        every = Egress(live=True, ports=ports)
+        few = Egress(live=True)
+        for port in set(ports):
+            for host in THIS_MACHINE:
+                for scheme, guard in (("https", every), ("http", every), ("https", few)):
+                    with pytest.raises(NoAnswer, match=r"ADDRESS_REFUSED|NO_ADDRESS"):
+                        await Poster(guard).post(f"{scheme}://{host}:{port}/hook", [], b"{}")
+        assert came == []
+        # The control: the same trap is reached where it may be.
+        url = f"http://127.0.0.1:{ports[0]}/"
+        await Poster(Egress(live=False)).post(url, [], b"{}")
+        await Poster(Egress(live=True, hosts=["127.0.0.1"])).post(url, [], b"{}")
+        assert len(came) == 2
+        every.close()
+        few.close()
+
+
+async def test_a_redirect_to_the_trap_is_not_followed_in_live(receive):
+    """The one who redirects is allowed by name; where it points to is not."""
+    server, came, ports = await trap()
+    async with server:
+        for status in (301, 302, 303, 307, 308):
+            head = f"HTTP/1.1 {status} Away\r\nLocation: http://127.0.0.1:{ports[0]}/\r\n"
+            redirecting = await receive(f"{head}Content-Length: 0\r\n\r\n".encode())
+            resolve, _ = stub(["127.0.0.1"])
+            guard = Egress(live=True, hosts=["hooks.internal"], resolve=resolve)
+            url = f"http://hooks.internal:{redirecting.port}/"
+            answer = await Poster(guard).post(url, [], b"{}")
+            assert (answer.status, len(redirecting.got)) == (status, 1)
+        assert came == []
+
+
+async def test_rebinding_reaches_no_trap_in_live():
+    """A name that is public when it is checked and ours a moment later, or both at once."""
+    server, came, ports = await trap()
+    async with server:
+        for answers in (
+            [["127.0.0.1"]],
+            [["::1"]],
+            [["93.184.215.14", "127.0.0.1"]],
+            [["::ffff:127.0.0.1"]],
+            [["0.0.0.0"]],
+            [["fe80::1%lo"]],
+        ):
+            resolve, _ = stub(*answers)
+            guard = Egress(live=True, ports=ports, resolve=resolve)
+            with pytest.raises(NoAnswer, match="ADDRESS_REFUSED"):
+                await Poster(guard).post(f"https://rebinding.test:{ports[0]}/", [], b"{}")
+        assert came == []
+
+
+async def test_ports_in_live():
+    resolve, asked = stub(["93.184.215.14"])
+    for port, ports, refused in (
+        (443, (443, 8443), False),
+        (8443, (443, 8443), False),
+        (6379, (443, 8443), True),
+        (443, (9443,), True),
+        (9443, (9443,), False),
+    ):
+        guard = Egress(live=True, ports=ports, resolve=resolve)
+        if refused:
+            with pytest.raises(Refused, match="port"):
+                await guard.addresses("a.test", port, secure=True)
+        else:
+            assert await guard.addresses("a.test", port, secure=True)
+    assert len(asked) == 3, "a port that is refused is not even looked up"
+    listed = Egress(live=True, hosts=["a.test"], resolve=resolve)
+    assert await listed.addresses("a.test", 6379, secure=False)
 
 
 async def test_many_who_ask_for_one_name_share_the_look_up():
