@@ -6,13 +6,14 @@ a live process has no path to them (architecture 4.1).
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import structlog
 
-from tallystick.api import routes as api_routes
+from tallystick import api
 from tallystick.api.token import service as tokens
 from tallystick.api.token.routes import issue
 from tallystick.body import parse
@@ -42,6 +43,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _JSON = (b"content-type", b"application/json; charset=UTF-8")
 _NO_STORE = (b"cache-control", b"no-store")
+_WHO = b"authorization"
 
 _log = structlog.get_logger("tallystick.server")
 
@@ -65,19 +67,18 @@ class Gateway:
         self.core = core
         self._access = access
         self._mounts = dict(mounts or {})
-        self._table = Table(api_routes())
+        self._table = Table([*api.routes(), *api.extras()])
         self._cors = frozenset(cors_origins)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
             raise TypeError(f"cannot serve {scope['type']}")
         path: str = scope["path"]
         if path.startswith("/_"):
             for prefix, app in self._mounts.items():
                 if path == prefix or path.startswith(f"{prefix}/"):
-                    await app(scope, receive, send)
-                    return
-        await self._serve(scope, receive, send)
+                    return app(scope, receive, send)
+        return self._serve(scope, receive, send)
 
     # ── one call ──────────────────────────────────────────────────────────────────────────────
 
@@ -94,25 +95,24 @@ class Gateway:
         except Exception as error:  # noqa: BLE001  # the last net: no traceback to a client
             _log.error("unexpected", request_id=call.request_id, **_where(error))
             status, headers, body = self._fail(call, ServerError())
-        headers += (
-            (b"content-length", b"%d" % len(body)),
-            (b"x-request-id", call.request_id.encode()),
-        )
-        if self._cors:
+        headers.append((b"content-length", b"%d" % len(body)))
+        headers.append((b"x-request-id", call.request_id.encode()))
+        if self._cors and b"origin" in call.headers.raw:
             headers += self._cors_headers(call)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if call.head else body})
-        self._access(
-            AccessLine(
-                call.request_id,
-                call.app_id,
-                scope["method"],
-                call.route.path if call.route else None,
-                status,
-                round((time.perf_counter() - started) * 1000, 2),
-                self.core.clock.now_ms(),
-            )
+        line = AccessLine(
+            call.request_id,
+            call.app_id,
+            scope["method"],
+            call.route.path if call.route else None,
+            status,
+            # Two decimals; `round` would write the number out and read it again.
+            int((time.perf_counter() - started) * 100_000) / 100,
+            self.core.clock.now_ms(),
         )
+        scope["tallystick.access"] = line  # for whoever stands around us
+        self._access(line)
 
     def _fail(self, call: _Call, error: ApiError) -> tuple[int, render.Headers, bytes]:
         if call.is_token:  # the one endpoint whose clients look for `error`
@@ -129,11 +129,12 @@ class Gateway:
             if call.method != "POST":
                 raise MethodNotAllowed
             raw = await intake.read_body(call.receive)
-            status, body = await issue(self.core, call.headers, raw)
+            kind, authorization = call.headers.get(b"content-type"), call.headers.get(_WHO)
+            status, body = await issue(self.core, kind, authorization, raw)
             return status, [_JSON, _NO_STORE], body
-        principal = await tokens.authenticate(self.core, call.headers.get("authorization"))
+        principal = await tokens.authenticate(self.core, call.headers.get(_WHO))
         call.app_id = principal.app_id
-        if not accepts(call.headers.get("accept")):
+        if not accepts(call.headers.get(b"accept")):
             raise InvalidVersion
         route, resource_id = self._route(call)
         call.route = route
@@ -150,8 +151,11 @@ class Gateway:
             await self._read(call, request)
         if route.scope is not None and route.scope in principal.withheld:
             raise route.denied or NotFound
-        kept = await self._repeated(call, request)
-        return render.result(kept or await route.handler(request), call.links)
+        key = call.headers.get(b"idempotency-key") if call.method == "POST" else None
+        if key is None:
+            return render.result(await route.handler(request), call.links)
+        kept = await self._repeated(call, request, key)
+        return render.result(kept or await self._handle(call, route, request, key), call.links)
 
     def _route(self, call: _Call) -> tuple[Route, str]:
         found, resource_id = self._table.find(call.path)
@@ -163,17 +167,28 @@ class Gateway:
         return route, resource_id
 
     async def _read(self, call: _Call, request: Request) -> None:
-        if not reads(call.headers.get("content-type")):
+        if not reads(call.headers.get(b"content-type")):
             raise UnsupportedMediaType
-        if call.headers.get("content-encoding", "identity") != "identity":
+        if call.headers.get(b"content-encoding") not in (None, "identity"):
             raise UnsupportedMediaType("Compressed request bodies are not supported.")
         request.body = parse(await intake.read_body(call.receive))
 
-    async def _repeated(self, call: _Call, request: Request) -> Outcome | Reply | None:
+    async def _handle(
+        self, call: _Call, route: Route, request: Request, key: str
+    ) -> Reply | Outcome:
+        """Who was overtaken by a request with the same key hears what that one heard."""
+        try:
+            return await route.handler(request)
+        except ApiError:
+            kept = None
+            with contextlib.suppress(ApiError):  # nobody has answered yet: the key is ours, or busy
+                kept = await self._repeated(call, request, key)
+            if kept is None:
+                raise
+            return kept
+
+    async def _repeated(self, call: _Call, request: Request, key: str) -> Outcome | None:
         """The kept answer when this is a repetition; else the key is claimed by the handler."""
-        key = call.headers.get("idempotency-key")
-        if key is None or call.method != "POST":
-            return None
         if not 0 < len(key) <= KEY_CHARS_MAX or not key.isascii() or not key.isprintable():
             raise BadRequest(f"Idempotency-Key must be 1 to {KEY_CHARS_MAX} printable characters.")
         request.claim = Claim.of(
@@ -187,7 +202,7 @@ class Gateway:
         return await find(self.core.db, self.core.vault, request.claim, self.core.clock.now_ms())
 
     def _cors_headers(self, call: _Call) -> render.Headers:
-        origin = call.headers.get("origin", "")
+        origin = call.headers.get(b"origin") or ""
         if "*" in self._cors:
             allowed = b"*"
         elif origin in self._cors:
@@ -225,8 +240,9 @@ class _Call:
         self.path: str = scope["path"]
         self.head = scope["method"] == "HEAD"
         self.method: str = "GET" if self.head else scope["method"]
-        self.headers = intake.headers(scope["headers"])
-        self.links = intake.links(core.public_url, scope["scheme"], self.headers.get("host", ""))
+        self.headers = intake.Headers(scope["headers"])
+        host = self.headers.raw.get(b"host", b"")
+        self.links = intake.links(core.public_url, scope["scheme"], host)
         self.is_token = self.path == "/token"
         self.route: Route | None = None
         self.app_id: str | None = None

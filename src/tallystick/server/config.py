@@ -6,9 +6,11 @@ the environment, `[partners.plaid]` in the file. Live mode refuses what only a s
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import ipaddress
 import os
+import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +27,7 @@ Mode = Literal["sandbox", "live"]
 
 PREFIX = "TALLYSTICK_"
 FILE = "tallystick.toml"
+PORTS_END = 65_536
 SANDBOX = "sandbox"
 SANDBOX_CLIENT = ("sandbox-key", "sandbox-secret")
 SANDBOX_ALIASES = ("https://api.dwolla.com", "https://api-sandbox.dwolla.com")
@@ -49,7 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     - `cors_origins`: comma-separated; None is every origin in sandbox and none in live.
     - `deliver_webhooks`: whether `serve` delivers; else only `tallystick worker` does.
     - `webhook_hosts`: host names, comma-separated, that webhooks may go to in live although their
-      address is private or their scheme http.
+      address is private, their scheme http or their port another.
+    - `webhook_ports`: the ports, comma-separated, that webhooks may go to in live.
     """
 
     mode: Mode = "sandbox"
@@ -71,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     compat: Mapping[str, bool] = {}
     deliver_webhooks: bool = True
     webhook_hosts: str = ""
+    webhook_ports: str = "443,8443"
     partners: Mapping[str, Mapping[str, str]] = {}
 
     def __repr__(self) -> str:
@@ -103,6 +108,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def webhook_host_names(self) -> Sequence[str]:
         return [name.strip().lower() for name in self.webhook_hosts.split(",") if name.strip()]
+
+    @property
+    def webhook_port_numbers(self) -> Sequence[int]:
+        """Those that are no number are 0, which `load` refuses."""
+        texts = [text.strip() for text in self.webhook_ports.split(",") if text.strip()]
+        return [int(text) if text.isdecimal() else 0 for text in texts]
 
     @property
     def client(self) -> tuple[str, str] | None:
@@ -174,6 +185,8 @@ def _suggest(text: str) -> str:
 def _check(settings: Settings) -> None:
     on_demand = {manifest.key for manifest in registry.manifests() if manifest.opt_in}
     wrong = [f"compat.{key} is not a setting" for key in sorted(settings.compat.keys() - on_demand)]
+    if not all(0 < port < PORTS_END for port in settings.webhook_port_numbers):
+        wrong.append("webhook_ports are numbers such as 443,8443")
     if settings.live:
         if not settings.encryption_key:
             wrong.append("live mode needs an encryption key: encryption_key, 64 hex digits")
@@ -263,14 +276,32 @@ def encryption_keys(settings: Settings) -> list[bytes]:
 def _sandbox_key(settings: Settings) -> str:
     path = Path(settings.data_dir) / "sandbox.key"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        _keep(path, os.urandom(32).hex() + "\n")
+    return path.read_text(encoding="ascii").strip()
+
+
+def _keep(path: Path, text: str) -> None:
+    """Write a file that is whole from the moment it has its name, and outlives a power cut.
+
+    Without it nothing that was sealed opens again. Of several processes the first one's stays.
+    """
+    handle, beside = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
     try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    with os.fdopen(handle, "w") as file:
-        key = os.urandom(32).hex()
-        file.write(key + "\n")
-    return key
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(beside, path)
+    finally:
+        Path(beside).unlink()
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def prepare_data_dir(settings: Settings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from tallystick.errors import BadRequest, PayloadTooLarge, SlowRequest
@@ -14,37 +14,33 @@ from tallystick.hal import Links
 BODY_BYTES_MAX = 64 * 1024
 BODY_S = 15.0
 
-_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:]{2,39}\](:[0-9]{1,5})?")
+_HOST = re.compile(rb"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:]{2,39}\](:[0-9]{1,5})?")
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
-# The headers we look at; the server has their names in lower case already.
-_WANTED = {
-    name.encode(): name
-    for name in (
-        "accept", "authorization", "content-encoding", "content-type", "host", "idempotency-key",
-        "origin",
-    )
-}  # fmt: skip
+class Headers:
+    """A request's headers by their names, which the server has in lower case already.
 
+    Of a header that was sent twice, the first. Few are looked at, so none is decoded before.
+    """
 
-def headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Those that we look at; of a header that was sent twice, the first."""
-    found: dict[str, str] = {}
-    for name, value in raw:
-        wanted = _WANTED.get(name)
-        if wanted is not None and wanted not in found:
-            found[wanted] = value.decode("latin-1")
-    return found
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
+        self.raw: Mapping[bytes, bytes] = dict(reversed(raw))
+
+    def get(self, name: bytes) -> str | None:
+        value = self.raw.get(name)
+        return None if value is None else value.decode("latin-1")
 
 
 # Hosts that were asked for lately; a client that invents hosts only empties it.
-_LINKS: dict[tuple[str | None, str, str], Links] = {}
+_LINKS: dict[tuple[str | None, str, bytes], Links] = {}
 _HOSTS_MAX = 1_000
 
 
-def links(public_url: str | None, scheme: str, host: str) -> Links:
+def links(public_url: str | None, scheme: str, host: bytes) -> Links:
     """Makes links under the public URL, else under `http://localhost:7420` as the request has it.
 
     Their base is empty when the Host cannot be one.
@@ -52,7 +48,7 @@ def links(public_url: str | None, scheme: str, host: str) -> Links:
     known = _LINKS.get((public_url, scheme, host))
     if known is not None:
         return known
-    base = f"{scheme}://{host}" if _HOST.fullmatch(host) else ""
+    base = f"{scheme}://{host.decode()}" if _HOST.fullmatch(host) else ""
     made = Links(public_url or base)
     if len(_LINKS) >= _HOSTS_MAX:
         _LINKS.clear()

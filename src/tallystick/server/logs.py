@@ -6,9 +6,11 @@ dropped and counted. Secrets themselves cannot be formatted (`secret.Secret`).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
+from select import PIPE_BUF
 from typing import Any
 
 import msgspec
@@ -19,6 +21,7 @@ ALLOWED = frozenset(
         "event", "level", "timestamp", "request_id", "app", "method", "path", "status", "ms",
         "code", "partner", "operation", "outcome", "exchange", "session", "count", "error",
         "where", "mode", "url", "database", "version", "workers", "logger",
+        "subscription", "webhook",
     }
 )  # fmt: skip
 
@@ -48,32 +51,58 @@ class AccessLine(msgspec.Struct, frozen=True):
     level: str = "info"
 
 
-def access_log(level: str) -> Callable[[AccessLine], None]:
-    """Writes access lines at `info` and below. There is one for every call, so it is kept lean."""
-    if _LEVELS[level] > logging.INFO:
-        return lambda _line: None
+class AccessLog:
+    """Writes access lines at `info` and below: a line for every call, a write for many of them.
 
-    def write(line: AccessLine) -> None:
-        os.write(_STDERR, _encoder.encode(line) + b"\n")
+    Lines wait until the event loop has done what it has to do now, and no longer. A write is never
+    larger than PIPE_BUF, so that several workers may share one pipe without mixing their lines.
+    They are encoded together, when they are written: it costs less than one by one.
+    """
 
-    return write
+    def __init__(self, level: str) -> None:
+        self._off = _LEVELS[level] > logging.INFO
+        self._waiting: list[AccessLine] = []
+
+    def add(self, line: AccessLine) -> None:
+        if self._off:
+            return
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._waiting.append(line)
+
+    def flush(self) -> None:
+        written = _encoder.encode_lines(self._waiting)
+        self._waiting.clear()
+        while written:
+            end = written.rfind(b"\n", 0, PIPE_BUF) + 1 or len(written)
+            os.write(_STDERR, written[:end])
+            written = written[end:]
 
 
 def configure(level: str) -> None:
     """Set up structlog, and quieten libraries that would log addresses and headers."""
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            allow,
-            render,
-        ],
+        processors=_PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.BytesLoggerFactory(_stderr),
         cache_logger_on_first_use=True,
     )
     for name in ("httpx2", "httpcore2", "asyncio", "uvicorn.access", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.basicConfig(handlers=[_Libraries(max(_LEVELS[level], logging.WARNING))], force=True)
+
+
+class _Libraries(logging.Handler):
+    """What libraries have to say, in lines like ours. A stranger makes the server warn at will.
+
+    Their text as they wrote it, without what they would fill in, and an error by its kind only.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say = structlog.get_logger(record.name)
+        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        told = {} if kind is None else {"error": kind}
+        say.log(record.levelno, str(record.msg), logger=record.name, **told)
 
 
 def allow(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -83,10 +112,19 @@ def allow(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Mutable
         del line[name]
     if dropped:
         line["count"] = len(dropped)
-        line["error"] = "fields dropped"
+        line.setdefault("error", "fields dropped")
     return line
 
 
 def render(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> bytes:
     """Control characters in values become escapes, so no value can start a line of its own."""
     return _encoder.encode(dict(line))
+
+
+# One list however often it is configured: a logger that was used before keeps the list it met.
+_PROCESSORS: list[structlog.typing.Processor] = [
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    allow,
+    render,
+]

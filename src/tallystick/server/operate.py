@@ -13,6 +13,7 @@ from tallystick.api.applications.store import ApplicationRow
 from tallystick.api.exchange_sessions import service as sessions
 from tallystick.api.exchange_sessions.service import is_redirect_url
 from tallystick.api.exchanges import service as exchanges
+from tallystick.api.funding_sources import service as funding_sources
 from tallystick.api.reseal import reseal_all
 from tallystick.api.token import service as tokens
 from tallystick.clock import to_iso
@@ -21,6 +22,7 @@ from tallystick.errors import ApiError, ConfigurationError, NotFound
 from tallystick.ids import uuid4
 from tallystick.secret import Secret
 from tallystick.server import intake, render
+from tallystick.server.reconcile import forget
 from tallystick.server.routing import Table
 from tallystick.store import copying
 from tallystick.store.db import StoreFailed
@@ -107,14 +109,14 @@ def render_error(
 ) -> tuple[int, render.Headers, bytes]:
     """What the gateway would answer this call with if it ran into `error`."""
     request_id = uuid4(core.entropy)
-    headers = intake.headers(scope["headers"])
+    headers = intake.Headers(scope["headers"])
     if scope["path"] == "/token":
         code = {401: "invalid_client", 500: "temporarily_unavailable"}
         raw = json.dumps({"error": code.get(error.status, "invalid_request")}).encode()
         answer: tuple[int, render.Headers, bytes] = (error.status, [_JSON], raw)
     else:
         found, _ = Table(routes()).find(scope["path"])
-        links = intake.links(core.public_url, scope["scheme"], headers.get("host", ""))
+        links = intake.links(core.public_url, scope["scheme"], headers.raw.get(b"host", b""))
         route = found.get(scope["method"])
         answer = render.failure(error, route, links, core.codes, request_id)
     status, sent, raw = answer
@@ -164,7 +166,7 @@ async def put_back(core: Core, raw: bytes) -> None:
 async def settle(core: Core) -> None:
     """Do all that is due by the clock, as the process would by and by (reconcile.py)."""
     for _ in range(_TURNS_MAX):
-        if not await exchanges.resume(core) + await exchanges.sweep(core):
+        if not await exchanges.resume(core) + await exchanges.sweep(core) + await forget(core):
             return
 
 
@@ -186,6 +188,15 @@ async def check_exchange(core: Core, exchange_id: str) -> dict[str, Any]:
 async def drive_exchange(core: Core, exchange_id: str, verb: str) -> dict[str, Any]:
     """Put an exchange into a state without its partner, for the sandbox. Raises NotFound."""
     return _health(await exchanges.drive_any(core, exchange_id, verb))
+
+
+async def unverify_source(core: Core, source_id: str) -> dict[str, Any]:
+    """Take back that a funding source was verified, for the sandbox.
+
+    Raises NotFound and InvalidResourceState.
+    """
+    row = await funding_sources.unverify_any(core, source_id)
+    return {"id": row.id, "application": row.app_id, "status": row.status}
 
 
 def _health(row: exchanges.Held) -> dict[str, Any]:

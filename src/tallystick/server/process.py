@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ import structlog
 from tallystick.api.applications import service as applications
 from tallystick.clock import Clock, SystemClock, VirtualClock
 from tallystick.core import Core
+from tallystick.delivery.chaos import Chaos, no_chaos
 from tallystick.delivery.worker import Delivery, delivering
 from tallystick.errors import ConfigurationError
 from tallystick.ids import Entropy, Ids, SystemEntropy, VirtualEntropy
@@ -88,6 +89,7 @@ async def opened(
             public_url=settings.public_url,
             live=settings.live,
             webhook_hosts=settings.webhook_host_names,
+            webhook_ports=settings.webhook_port_numbers,
         )
         if settings.client is not None:
             client_id, client_secret = settings.client
@@ -106,7 +108,7 @@ class Process:
     """The ASGI application that a server runs: opens the gateway at start-up, closes it at the end.
 
     `mounts` is asked for its applications once the core is open, and `around` for what stands
-    between the server and the gateway.
+    between the server and the gateway. `chaos` is what the sandbox does to webhooks.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class Process:
         mounts: Mounts | None = None,
         around: Around = lambda _core, app: app,
         transport: Transport = lambda _key: None,
+        chaos: Chaos = no_chaos,
     ) -> None:
         self._settings = settings
         self._clock = clock or clock_for(settings)
@@ -125,6 +128,7 @@ class Process:
         self._mounts = mounts
         self._around = around
         self._transport = transport
+        self._chaos = chaos
         self._gateway: Gateway | None = None
         self._front: App | None = None
         self._delivery: Delivery | None = None
@@ -138,13 +142,12 @@ class Process:
         """When the next webhook is due by the clock, in milliseconds; None when none is to come."""
         return None if self._delivery is None else await self._delivery.next_due()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif self._front is not None:
-            await self._front(scope, receive, send)
-        else:
+            return self._live(receive, send)
+        if self._front is None:
             raise RuntimeError("the server did not run the application's lifespan")
+        return self._front(scope, receive, send)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Core]:
@@ -154,7 +157,10 @@ class Process:
                 self._settings, clock=self._clock, entropy=self._entropy, transport=self._transport
             ) as opened_core,
             delivering(
-                opened_core, self._settings.base_url, running=self._settings.deliver_webhooks
+                opened_core,
+                self._settings.base_url,
+                running=self._settings.deliver_webhooks,
+                chaos=self._chaos,
             ) as self._delivery,
         ):
             core = self._delivery.core
@@ -163,11 +169,9 @@ class Process:
                 inbound.PREFIX: inbound.Inbound(core),
             }
             mounts |= self._mounts(core) if self._mounts else {}
+            access = logs.AccessLog(self._settings.log_level)
             self._gateway = Gateway(
-                core,
-                mounts=mounts,
-                cors_origins=self._origins(),
-                access=logs.access_log(self._settings.log_level),
+                core, mounts=mounts, cors_origins=self._origins(), access=access.add
             )
             self._front = self._around(core, self._gateway)
             reconciling = asyncio.create_task(keep_reconciling(core))
@@ -177,6 +181,7 @@ class Process:
                 reconciling.cancel()
                 await asyncio.gather(reconciling, return_exceptions=True)
                 self._gateway = self._front = None
+                access.flush()
 
     def _origins(self) -> Sequence[str]:
         listed = self._settings.cors_origins

@@ -10,6 +10,8 @@ import structlog
 
 from tallystick.api.exchanges import service as exchanges
 from tallystick.api.funding_sources import service as funding_sources
+from tallystick.api.webhook_subscriptions import service as subscriptions
+from tallystick.api.webhooks import service as webhooks
 from tallystick.core import Core
 from tallystick.store.db import StoreFailed
 
@@ -27,9 +29,18 @@ async def keep_reconciling(core: Core) -> None:
             if taken:
                 _log.info("reconciled", count=taken)
             await exchanges.sweep(core)
-            await funding_sources.forget(core)
+            await forget(core)
         except StoreFailed as error:
             _log.warning("reconcile failed", error=str(error))
         except Exception as error:  # noqa: BLE001  # one bad intent must not stop the others for ever
             _log.error("reconcile failed", error=type(error).__name__)
         await asyncio.sleep(EVERY_S)
+
+
+async def forget(core: Core) -> int:
+    """Destroy what was kept for its time, and no longer; how much that was."""
+    return (
+        await funding_sources.forget(core)
+        + await subscriptions.forget(core)
+        + await webhooks.forget(core)
+    )

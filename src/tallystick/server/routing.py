@@ -1,16 +1,17 @@
 """From a path to an operation.
 
-Every path of the API is `/collection`, `/collection/{id}` or `/collection/{id}/collection`: so a
-dictionary finds an operation in one look, however many there are.
+Every path of the API is `/collection`, `/collection/{id}` or `/collection/{id}/collection`, and the
+same under `/_tallystick` for what is ours: so a dictionary finds an operation in one look.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tallystick.web import Route
+from tallystick.web import OURS, Route
 
 _NONE: Mapping[str, Route] = {}
+_OURS = OURS.removeprefix("/")
 
 
 class Table:
@@ -27,10 +28,12 @@ class Table:
     def find(self, path: str) -> tuple[Mapping[str, Route], str]:
         """The operations at `path` by method, and the id in it; none when nothing is there."""
         parts = path.split("/")
-        if len(parts) == 2:
+        at = 2 if parts[1:2] == [_OURS] else 1
+        count = len(parts) - at
+        if count == 1:
             return self._found.get(path, _NONE), ""
-        if len(parts) == 3 and parts[2]:
-            return self._found.get(f"/{parts[1]}/{{id}}", _NONE), parts[2]
-        if len(parts) == 4 and parts[2]:
-            return self._found.get(f"/{parts[1]}/{{id}}/{parts[3]}", _NONE), parts[2]
-        return _NONE, ""
+        resource_id = parts[at + 1] if count in (2, 3) else ""
+        if not resource_id:
+            return _NONE, ""
+        parts[at + 1] = "{id}"
+        return self._found.get("/".join(parts), _NONE), resource_id
