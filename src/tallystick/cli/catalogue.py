@@ -27,6 +27,8 @@ TOPICS = (
     "funding_source_verified",
     "funding_source_unverified",
     "funding_source_updated",
+    "account_suspended",
+    "account_activated",
 )
 
 

@@ -1,14 +1,15 @@
-"""`tallystick events`: what happened, what happens, and a webhook of it once more."""
+"""`tallystick events`: what happened, what happens, and its webhooks once more."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
 from tallystick.cli.catalogue import topics_of
+from tallystick.cli.choice import After, Since, Status, SubscriptionOption, Topics, Until, choice
 from tallystick.cli.cursor import Feed, Handled
 from tallystick.cli.outcome import CommandFailed, until_signal
 from tallystick.cli.output import Format, say, show, show_line
@@ -20,10 +21,9 @@ if TYPE_CHECKING:
 
 app = App(name="events", help="The events of an application.")
 
-Topics = Annotated[str | None, Parameter(help="Only these, separated by commas.")]
-
 POLL_S = 1.0
 LIMIT_MAX = 10_000
+REPLAY_AT_ONCE = 500
 
 
 @app.command(name="list")
@@ -49,7 +49,7 @@ def list_events(
             if len(found) == limit:
                 break
     if format == "json":
-        show([_shown(each) for each in found])
+        show([_shown(each) for each in found], format)
         return
     for each in found:
         say(each.created, each.topic, each.id, each.resource_id)
@@ -94,11 +94,30 @@ def _shown(event: Event) -> dict[str, str | None]:
 
 
 @app.command
-def resend(event: str, *, url: Url = None) -> None:
-    """Send every webhook of an event once more, whether or not it was delivered.
+def resend(
+    event: str | None = None,
+    *,
+    status: Status = None,
+    topics: Topics = None,
+    since: Since = None,
+    until: Until = None,
+    subscription: SubscriptionOption = None,
+    limit: Annotated[int | None, Parameter(help="At most so many.")] = None,
+    after: After = None,
+    format: Format = "json",  # noqa: A002  # the option's name
+    url: Url = None,
+) -> None:
+    """Send every webhook of an event once more, whether or not it was delivered; or, without an
+    event, all that fit: those that are dead unless --status says.
 
-    Example: tallystick events resend 0192…
+    Example: tallystick events resend --since 2h --topics customer_funding_source_verified
     """
+    asked = choice(status, topics, since, until, subscription)
+    if event is None:
+        _resend_all(asked, limit, after, format, url)
+        return
+    if asked or limit is not None or after is not None:
+        raise ConfigurationError("give an event, or say which webhooks; not both")
     with api(url) as client:
         about = client.events.get(event)
         sent = []
@@ -108,7 +127,31 @@ def resend(event: str, *, url: Url = None) -> None:
             sent.append({"webhook": webhook.id, "subscription": to, "retry": retry.id})
     if not sent:
         raise CommandFailed("no subscription of the application has a webhook of this event")
-    show(sent)
+    show(sent, format)
+
+
+def _resend_all(
+    asked: dict[str, Any],
+    limit: int | None,
+    after: str | None,
+    format: Format,  # noqa: A002  # the option's name
+    url: str | None,
+) -> None:
+    """As many calls as it takes. What interrupts it costs nothing: `next` tells where to go on."""
+    if limit is not None and limit < 1:
+        raise ConfigurationError("--limit is 1 or more")
+    count = 0
+    with api(url) as client:
+        while limit is None or count < limit:
+            at_once = REPLAY_AT_ONCE if limit is None else min(REPLAY_AT_ONCE, limit - count)
+            body = {**asked, "limit": at_once} | ({"after": after} if after else {})
+            answer = client.post("_tallystick/replays", body).json()
+            count += answer["replayed"]
+            after = answer["next"]
+            if after is None:
+                break
+            print(f"{count} so far; goes on with --after {after}", file=sys.stderr, flush=True)
+    show({"replayed": count, "next": after}, format)
 
 
 def _webhooks(client: Client, event: Event) -> list[Webhook]:

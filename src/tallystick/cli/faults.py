@@ -22,7 +22,7 @@ def list_faults(*, format: Format = "json", url: Url = None) -> None:  # noqa: A
     """
     listed = Control(url).get("faults")["faults"]
     if format == "json":
-        show(listed)
+        show(listed, format)
         return
     show_table([_row(each) for each in listed])
 
@@ -40,6 +40,8 @@ def add(
     path: Annotated[str | None, Parameter(help="Only such paths: /customers/*.")] = None,
     application: Annotated[str | None, Parameter(help="Only this application's calls.")] = None,
     partner: Annotated[str | None, Parameter(help="Calls to this partner instead.")] = None,
+    topic: Annotated[str | None, Parameter(help="Webhooks of these topics instead, or *.")] = None,
+    subscription: Annotated[str | None, Parameter(help="Only this one's webhooks.")] = None,
     nth: Annotated[int | None, Parameter(help="Only the nth call.")] = None,
     probability: Annotated[float | None, Parameter(help="This share of the calls.")] = None,
     seed: Annotated[int | None, Parameter(help="What the share is drawn from.")] = None,
@@ -51,14 +53,17 @@ def add(
     effect: Annotated[str | None, Parameter(help="reset, hang, answer_lost, …")] = None,
     body: Annotated[str | None, Parameter(help="The partner's answer, as JSON.")] = None,
     byte_ms: Annotated[int | None, Parameter(help="slow_body: pause between bytes.")] = None,
+    format: Format = "json",  # noqa: A002  # the option's name
     url: Url = None,
 ) -> None:
     """Put a rule in force: which calls, and what happens to them.
 
     Example: tallystick faults add --path '/customers/*/exchanges' --code InvalidExchangeToken
     """
-    members = {name: value for name, value in locals().items() if name not in ("url", "body")}
-    show(Control(url).post("faults", **members, body=_json(body)))
+    members = {
+        name: value for name, value in locals().items() if name not in ("url", "body", "format")
+    }
+    show(Control(url).post("faults", **members, body=_json(body)), format)
 
 
 def _json(text: str | None) -> Any:
@@ -69,10 +74,15 @@ def _json(text: str | None) -> Any:
 
 
 @app.command
-def clear(fault: str | None = None, *, url: Url = None) -> None:
+def clear(
+    fault: str | None = None,
+    *,
+    format: Format = "json",  # noqa: A002  # the option's name
+    url: Url = None,
+) -> None:
     """Remove one rule by its id, or all of them.
 
     Example: tallystick faults clear
     """
     control = Control(url)
-    show(control.delete("faults") if fault is None else control.delete("faults", fault))
+    show(control.delete("faults") if fault is None else control.delete("faults", fault), format)

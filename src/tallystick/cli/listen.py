@@ -20,7 +20,7 @@ from cyclopts import Parameter
 from tallystick.cli.catalogue import topics_of
 from tallystick.cli.cursor import Cursor, Feed, held
 from tallystick.cli.output import Format, say, show_line
-from tallystick.cli.remote import Url, api, application_of, gateway_url
+from tallystick.cli.remote import WEBHOOK_SECRET, Url, api, application_of, gateway_url
 from tallystick.clock import SystemClock, to_iso
 from tallystick.errors import ConfigurationError
 from tallystick.signature import SIGNATURE, TOPIC, sign, standard_headers
@@ -46,7 +46,8 @@ def listen(
     *,
     forward_to: Annotated[str, Parameter(help="Where every event is posted.")],
     secret: Annotated[
-        str | None, Parameter(help="Sign with it; without one nothing is signed.")
+        str | None,
+        Parameter(help="Sign with it; without one nothing is signed.", env_var=WEBHOOK_SECRET),
     ] = None,
     topics: Annotated[str | None, Parameter(help="Only these, separated by commas.")] = None,
     from_start: Annotated[
@@ -221,7 +222,7 @@ def message_headers(topic: str, event_id: str, body: bytes, secret: bytes | None
     headers = {TOPIC: topic, **_FIXED}
     if secret is not None:
         headers[SIGNATURE] = sign(secret, body)
-        headers |= standard_headers(secret, event_id, SystemClock().now_ms() // 1_000, body)
+        headers |= standard_headers([secret], event_id, SystemClock().now_ms() // 1_000, body)
     return headers
 
 

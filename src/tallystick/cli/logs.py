@@ -43,6 +43,30 @@ def logs(
                 show_line(each) if format == "json" else say(*_cells(each))
 
 
+def tail(
+    *,
+    status: Annotated[str | None, Parameter(help="Only 404, or all 4xx.")] = None,
+    method: Annotated[str | None, Parameter(help="Only this method.")] = None,
+    path: Annotated[str | None, Parameter(help="Only paths that begin so.")] = None,
+    application: Annotated[str | None, Parameter(help="Only this application's calls.")] = None,
+    format: Format = "text",  # noqa: A002  # the option's name
+    url: Url = None,
+) -> None:
+    """Show the calls of the API as they come, until Ctrl-C: `logs --follow`.
+
+    Example: tallystick tail --status 4xx
+    """
+    logs(
+        follow=True,
+        status=status,
+        method=method,
+        path=path,
+        application=application,
+        format=format,
+        url=url,
+    )
+
+
 def _received(control: Control, application: str | None, *, follow: bool) -> Iterator[Json]:
     """Calls, oldest first; with `follow` for ever."""
     known: Sequence[Json] = ()

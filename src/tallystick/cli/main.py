@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import gc
 import os
 import sys
 from typing import Annotated, Any
@@ -11,7 +11,9 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from tallystick.cli import (
+    audit,
     clock,
+    completion,
     doctor,
     env,
     events,
@@ -19,11 +21,14 @@ from tallystick.cli import (
     faults,
     listen,
     logs,
+    partners,
+    sessions,
     state,
     trigger,
     webhooks,
 )
 from tallystick.cli.outcome import WRONG_USAGE, CommandFailed
+from tallystick.cli.output import Format, show
 from tallystick.errors import TallystickError
 
 app = App(
@@ -49,11 +54,17 @@ app.command(state.seed)
 app.command(state.reset)
 app.command(state.snapshots)
 app.command(logs.logs)
+app.command(logs.tail)
 app.command(listen.listen)
 app.command(trigger.trigger)
 app.command(events.app)
+app.command(events.resend)
 app.command(webhooks.app)
+app.command(sessions.app)
+app.command(partners.app)
+app.command(audit.audit)
 app.command(doctor.doctor)
+app.command(completion.completion)
 
 
 Host = Annotated[str | None, Parameter(help="Address to listen on (127.0.0.1).")]
@@ -81,6 +92,7 @@ def serve(
     Example: tallystick serve --port 7420 --database-url postgresql://localhost/tallystick
     """
     flags = _given(locals())
+    gc.disable()  # until it serves: see cli/serve.py
     from tallystick.cli.serve import run  # imports the whole server
 
     run(flags)
@@ -121,48 +133,54 @@ def demo(
 
 
 @app.command
-def migrate(*, database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+def migrate(
+    *,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+    format: Format = "json",  # noqa: A002  # the option's name
+) -> None:
     """Bring the database to the schema of this version. `serve` does so by itself.
 
     Example: tallystick migrate --database-url postgresql://localhost/tallystick
     """
-    flags = _given(locals())
+    flags = _given({"database_url": database_url, "data_dir": data_dir})
     from tallystick.server import config
     from tallystick.store import migrations
 
     settings = config.load(flags)
     config.prepare_data_dir(settings)
     asyncio.run(migrations.migrate(settings.store_url))
-    _print({"version": migrations.head()})
+    show({"version": migrations.head()}, format)
 
 
 @orphans.default
 @orphans.command(name="list")
-def list_orphans() -> None:
+def list_orphans(*, format: Format = "json") -> None:  # noqa: A002
     """List attempts whose grant the partner may have given while the answer was lost.
 
     Example: tallystick orphans
     """
     from tallystick.cli import operate
 
-    _print(asyncio.run(operate.list_orphans()))
+    show(asyncio.run(operate.list_orphans()), format)
 
 
 @orphans.command(name="resolve")
-def resolve_orphan(exchange: str) -> None:
+def resolve_orphan(exchange: str, *, format: Format = "json") -> None:  # noqa: A002
     """Take one off the list, after the partner's support has found or removed the grant.
 
     Example: tallystick orphans resolve 0192…
     """
     from tallystick.cli import operate
 
-    _print(asyncio.run(operate.resolve_orphan(exchange)))
+    show(asyncio.run(operate.resolve_orphan(exchange)), format)
 
 
 @exchanges.command(name="list")
 def list_exchanges(
     *,
     sick: Annotated[bool, Parameter(help="Only those that do not work, or soon will not.")] = False,
+    format: Format = "json",  # noqa: A002  # the option's name
 ) -> None:
     """List every exchange: its state, whose fault it is, and when it was last seen well.
 
@@ -170,18 +188,18 @@ def list_exchanges(
     """
     from tallystick.cli import operate
 
-    _print(asyncio.run(operate.list_exchanges(sick=sick)))
+    show(asyncio.run(operate.list_exchanges(sick=sick)), format)
 
 
 @exchanges.command(name="check")
-def check_exchange(exchange: str) -> None:
+def check_exchange(exchange: str, *, format: Format = "json") -> None:  # noqa: A002
     """Ask the partner now whether an exchange works, and show how it is.
 
     Example: tallystick exchange check 0192…
     """
     from tallystick.cli import operate
 
-    _print(asyncio.run(operate.check_exchange(exchange)))
+    show(asyncio.run(operate.check_exchange(exchange)), format)
 
 
 @applications.command(name="create")
@@ -191,6 +209,7 @@ def create_app(
     client_id: str | None = None,
     without: Annotated[tuple[str, ...], Parameter(help="Scopes to switch off.")] = (),
     redirect_url: Annotated[tuple[str, ...], Parameter(help="Registered redirect URLs.")] = (),
+    format: Format = "json",  # noqa: A002  # the option's name
 ) -> None:
     """Make an application and print its credentials; the secret is shown this once.
 
@@ -198,18 +217,18 @@ def create_app(
     """
     from tallystick.cli.operate import create_application
 
-    _print(asyncio.run(create_application(name, client_id, without, redirect_url)))
+    show(asyncio.run(create_application(name, client_id, without, redirect_url)), format)
 
 
 @applications.command(name="list")
-def list_apps() -> None:
+def list_apps(*, format: Format = "json") -> None:  # noqa: A002
     """List the applications, without their secrets.
 
     Example: tallystick app list
     """
     from tallystick.cli.operate import list_applications
 
-    _print(asyncio.run(list_applications()))
+    show(asyncio.run(list_applications()), format)
 
 
 @applications.command(name="change")
@@ -219,6 +238,7 @@ def change_app(
     status: Annotated[str | None, Parameter(help="active or disabled.")] = None,
     account_status: Annotated[str | None, Parameter(help="active or suspended.")] = None,
     without: Annotated[tuple[str, ...] | None, Parameter(help="Scopes switched off.")] = None,
+    format: Format = "json",  # noqa: A002  # the option's name
 ) -> None:
     """Switch an application, its account or its scopes on and off.
 
@@ -228,22 +248,22 @@ def change_app(
 
     body = {"status": status, "account_status": account_status, "withheld": without}
     changes = {key: value for key, value in body.items() if value is not None}
-    _print(asyncio.run(change_application(app_id, changes)))
+    show(asyncio.run(change_application(app_id, changes)), format)
 
 
 @keys.command(name="rotate")
-def rotate() -> None:
+def rotate(*, format: Format = "json") -> None:  # noqa: A002
     """Make a new data key for every application and seal everything anew with it.
 
     Safe while the gateway serves. Example: tallystick keys rotate
     """
     from tallystick.cli.operate import rotate_keys
 
-    _print(asyncio.run(rotate_keys()))
+    show(asyncio.run(rotate_keys()), format)
 
 
 @keys.command(name="rewrap")
-def rewrap() -> None:
+def rewrap(*, format: Format = "json") -> None:  # noqa: A002
     """Wrap the data keys by the encryption key in use.
 
     First set TALLYSTICK_ENCRYPTION_KEY to the new key and TALLYSTICK_ENCRYPTION_KEYS_OLD to the one
@@ -251,15 +271,11 @@ def rewrap() -> None:
     """
     from tallystick.cli.operate import rewrap_keys
 
-    _print(asyncio.run(rewrap_keys()))
+    show(asyncio.run(rewrap_keys()), format)
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _print(value: Any) -> None:
-    print(json.dumps(value, indent=2))
 
 
 def main() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from tallystick.cli.outcome import CommandFailed
 from tallystick.clock import to_iso
+from tallystick.core import Core
 from tallystick.server import config, logs, operate
 from tallystick.server.process import opened
+from tallystick.store.db import StoreFailed
 
 Json = dict[str, Any]
 
@@ -18,7 +22,7 @@ LEARNING_S = 5.0
 async def create_application(
     name: str, client_id: str | None, withheld: Sequence[str], redirect_urls: Sequence[str]
 ) -> Json:
-    async with opened(_settings()) as core:
+    async with reached(configured()) as core:
         made = await operate.create_application(
             core, name=name, client_id=client_id, withheld=withheld, redirect_urls=redirect_urls
         )
@@ -31,28 +35,28 @@ async def create_application(
 
 
 async def change_application(app_id: str, changes: Json) -> Json:
-    async with opened(_settings()) as core:
+    async with reached(configured()) as core:
         await operate.change_application(core, app_id, **operate.checked_changes(changes))
         return {"id": app_id}
 
 
 async def list_applications() -> list[Json]:
-    async with opened(_settings()) as core:
+    async with reached(configured()) as core:
         return [operate.shown(row) for row in await operate.list_applications(core)]
 
 
 async def rotate_keys() -> list[Json]:
-    async with opened(_settings()) as core:
+    async with reached(configured()) as core:
         return list(await operate.rotate_keys(core, learning_s=LEARNING_S))
 
 
 async def rewrap_keys() -> Json:
-    async with opened(_settings()) as core:
+    async with reached(configured()) as core:
         return {"rewrapped": await operate.rewrap_keys(core)}
 
 
 async def list_orphans() -> list[Json]:
-    async with opened(_settings()) as core:
+    async with reached(configured()) as core:
         return [
             {
                 "exchange": row.id,
@@ -66,23 +70,33 @@ async def list_orphans() -> list[Json]:
 
 
 async def resolve_orphan(exchange: str) -> Json:
-    async with opened(_settings()) as core:
+    async with reached(configured()) as core:
         await operate.resolve_orphan(core, exchange)
         return {"resolved": exchange}
 
 
 async def list_exchanges(*, sick: bool) -> list[Json]:
-    async with opened(_settings()) as core:
+    async with reached(configured()) as core:
         found = await operate.list_exchanges(core)
         return [each for each in found if not sick or each["cause"] is not None]
 
 
 async def check_exchange(exchange: str) -> Json:
-    async with opened(_settings()) as core:
+    async with reached(configured()) as core:
         return await operate.check_exchange(core, exchange)
 
 
-def _settings() -> config.Settings:
+@contextlib.asynccontextmanager
+async def reached(settings: config.Settings) -> AsyncIterator[Core]:
+    """The gateway without its HTTP. Raises CommandFailed when the database does not answer."""
+    try:
+        async with opened(settings) as core:
+            yield core
+    except StoreFailed as error:
+        raise CommandFailed(f"the database does not answer ({error})") from None
+
+
+def configured() -> config.Settings:
     settings = config.load()
     logs.configure("warning")
     return settings

@@ -11,8 +11,22 @@ from cyclopts import Parameter
 Format = Annotated[Literal["json", "text"], Parameter(help="json for programs, text to read.")]
 
 
-def show(value: Any) -> None:
-    print(json.dumps(value, indent=2))
+def show(value: Any, format: Literal["json", "text"] = "json") -> None:  # noqa: A002
+    """A result: as JSON, or for people. A list of like objects is a table with its names above."""
+    if format == "json":
+        print(json.dumps(value, indent=2))
+    elif isinstance(value, dict):
+        show_table([(name, _cell(each)) for name, each in value.items()])
+    elif value:
+        show_table([list(value[0]), *([_cell(each) for each in row.values()] for row in value)])
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(value)
+    return json.dumps(value) if isinstance(value, dict | list) else value
 
 
 def show_line(value: Any) -> None:

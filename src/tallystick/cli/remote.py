@@ -30,6 +30,9 @@ CONNECT_S = 5.0
 # A clock that is moved far answers only when all that fell due is done.
 ANSWER_S = 600.0
 
+# Where a command looks for a webhook secret that is not among its options.
+WEBHOOK_SECRET = "WEBHOOK_SECRET"  # noqa: S105  # a name
+
 
 def gateway_url(url: str | None) -> str:
     """Where the gateway is, without a trailing slash. Raises ConfigurationError."""

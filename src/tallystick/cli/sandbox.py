@@ -19,16 +19,17 @@ from tallystick.sandbox.around import Around, Gate, GatewaySide
 from tallystick.sandbox.faults import Faults
 from tallystick.sandbox.partner_faults import FaultyTransport
 from tallystick.sandbox.requests import Requests
+from tallystick.sandbox.webhook_faults import WebhookFaults
 from tallystick.sandbox.world import Kept, World
 from tallystick.secret import Secret
-from tallystick.server import operate
+from tallystick.server import openapi, operate
 from tallystick.server.app import App
 from tallystick.server.config import Settings
 from tallystick.server.process import Process, Transport
 
 
 class Additions:
-    """What `Process` is given in sandbox: `mounts`, `around` and `transport`.
+    """What `Process` is given in sandbox: `mounts`, `around`, `transport` and `chaos`.
 
     `network` may stand in for the way to the simulators, and for theirs (no key) to us, in tests.
     """
@@ -37,6 +38,7 @@ class Additions:
         self._settings = settings
         self._network = network
         self._faults = Faults()
+        self.chaos = WebhookFaults(self._faults)
         self._requests = Requests()
         self._gate = Gate()
         # Set by whoever makes the process: moving the clock then waits for webhooks as well.
@@ -56,7 +58,7 @@ class Additions:
         return Around(app, side, core.clock, self._faults, self._requests, self._gate)
 
     def mounts(self, core: Core) -> Mapping[str, App]:
-        """`/_partners` and `/_tallystick/control`, on the core's clock and entropy."""
+        """The simulators, the controls and the OpenAPI document, on our clock and entropy."""
         clock, entropy = core.clock, core.entropy
         if not isinstance(clock, VirtualClock) or not isinstance(entropy, VirtualEntropy):
             raise ConfigurationError("the sandbox needs a clock and an entropy that can be set")
@@ -79,7 +81,11 @@ class Additions:
             first_seed=settings.seed,
         )
         controls = control.Control(ports(core, self.process), world)
-        return {host.PREFIX: sandbox.app(), control.PREFIX: controls.app()}
+        return {
+            host.PREFIX: sandbox.app(),
+            control.PREFIX: controls.app(),
+            openapi.PATH: openapi.serve,
+        }
 
 
 def kept(core: Core, settings: Settings) -> Kept:
@@ -128,6 +134,7 @@ def ports(core: Core, process: Process | None) -> control.Ports:
         list_applications,
         lambda session_id: operate.provider_session(core, session_id),
         lambda exchange_id, state: operate.drive_exchange(core, exchange_id, state),
+        lambda source_id: operate.unverify_source(core, source_id),
         settle=lambda: operate.settle(core),
     )
     if process is None:

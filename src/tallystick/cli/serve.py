@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -10,6 +11,7 @@ from typing import Any
 
 import uvicorn
 
+from tallystick.cli import lean  # noqa: F401  # before structlog
 from tallystick.errors import ConfigurationError
 from tallystick.server import config, logs
 from tallystick.server.config import Settings
@@ -36,7 +38,13 @@ def build(settings: Settings) -> Process:
     from tallystick.cli.sandbox import Additions  # never in live mode
 
     added = Additions(settings)
-    process = Process(settings, mounts=added.mounts, around=added.around, transport=added.transport)
+    process = Process(
+        settings,
+        mounts=added.mounts,
+        around=added.around,
+        transport=added.transport,
+        chaos=added.chaos,
+    )
     added.process = process
     return process
 
@@ -51,6 +59,7 @@ def server_config(settings: Settings, app: Any) -> uvicorn.Config:
         workers=settings.workers,
         loop="uvloop",
         http=BoundedHttp,
+        interface="asgi3",
         log_config=None,
         access_log=False,
         proxy_headers=False,
@@ -61,6 +70,22 @@ def server_config(settings: Settings, app: Any) -> uvicorn.Config:
     )
 
 
+class Server(uvicorn.Server):
+    """Lets the garbage collector begin when it serves, and never look at what a start has made.
+
+    `tallystick serve` turns it off before it imports us (`cli/main.py`): a start makes no garbage,
+    and looking for some took a sixth of it. Later a full collection would stop every call for as
+    long as it takes to walk all modules.
+    """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        finally:
+            gc.freeze()
+            gc.enable()
+
+
 def run(flags: dict[str, Any]) -> None:
     """Serve until a signal; raises ConfigurationError when that cannot begin."""
     settings = config.load(flags)
@@ -68,7 +93,7 @@ def run(flags: dict[str, Any]) -> None:
     require_free(settings)
     print(banner(settings), file=sys.stderr)
     if settings.workers == 1:
-        server = uvicorn.Server(server_config(settings, build(settings)))
+        server = Server(server_config(settings, build(settings)))
         server.run()
         if not server.started:
             sys.exit(3)
@@ -78,13 +103,15 @@ def run(flags: dict[str, Any]) -> None:
             "several workers need PostgreSQL: give a postgresql:// database_url"
         )
     os.environ[FLAGS] = json.dumps(flags)
+    gc.enable()
     uvicorn.run(**_as_arguments(server_config(settings, "tallystick.cli.serve:application")))
 
 
 def _as_arguments(made: uvicorn.Config) -> dict[str, Any]:
     names = (
-        "app", "factory", "host", "port", "workers", "loop", "http", "log_config", "access_log",
-        "proxy_headers", "server_header", "backlog", "timeout_graceful_shutdown", "lifespan",
+        "app", "factory", "host", "port", "workers", "loop", "http", "interface", "log_config",
+        "access_log", "proxy_headers", "server_header", "backlog", "timeout_graceful_shutdown",
+        "lifespan",
     )  # fmt: skip
     return {name: getattr(made, name) for name in names}
 

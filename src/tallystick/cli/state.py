@@ -19,6 +19,7 @@ def seed(
     random: Annotated[
         bool, Parameter(help="Back to real randomness.", negative="", show_default=False)
     ] = False,
+    format: Format = "json",  # noqa: A002  # the option's name
     url: Url = None,
 ) -> None:
     """Draw ids and tokens from the beginning of a seed; without a number, show the one in use.
@@ -29,9 +30,9 @@ def seed(
         raise ConfigurationError("give a number or --random, not both")
     control = Control(url)
     if number is None and not random:
-        show(control.get("seed"))
+        show(control.get("seed"), format)
     else:
-        show(control.post_all("seed", body={"seed": number}))
+        show(control.post_all("seed", body={"seed": number}), format)
 
 
 def reset(
@@ -39,13 +40,14 @@ def reset(
     application: Annotated[str | None, Parameter(help="Only what this one made.")] = None,
     seed: Annotated[int | None, Parameter(help="Draw ids and tokens from it.")] = None,
     now: Annotated[str | None, Parameter(help="Freeze the clock at this time.")] = None,
+    format: Format = "json",  # noqa: A002  # the option's name
     url: Url = None,
 ) -> None:
     """Begin anew, as if started on an empty database.
 
     Example: tallystick reset --seed 7 --now 2026-01-31T12:00:00Z
     """
-    show(Control(url).post("reset", application=application, seed=seed, now=now))
+    show(Control(url).post("reset", application=application, seed=seed, now=now), format)
 
 
 @snapshots.command(name="list")
@@ -56,33 +58,48 @@ def list_snapshots(*, format: Format = "json", url: Url = None) -> None:  # noqa
     """
     listed = Control(url).get("snapshots")["snapshots"]
     if format == "json":
-        show(listed)
+        show(listed, format)
     else:
         show_table([(each["name"], each.get("saved_at"), each["bytes"]) for each in listed])
 
 
 @snapshots.command
-def save(name: str, *, url: Url = None) -> None:
+def save(
+    name: str,
+    *,
+    format: Format = "json",  # noqa: A002  # the option's name
+    url: Url = None,
+) -> None:
     """Keep everything under a name, in place of what had it.
 
     Example: tallystick snapshot save linked
     """
-    show(Control(url).post("snapshots", name=name))
+    show(Control(url).post("snapshots", name=name), format)
 
 
 @snapshots.command
-def restore(name: str, *, url: Url = None) -> None:
+def restore(
+    name: str,
+    *,
+    format: Format = "json",  # noqa: A002  # the option's name
+    url: Url = None,
+) -> None:
     """Replace everything by a snapshot.
 
     Example: tallystick snapshot restore linked
     """
-    show(Control(url).post("snapshots", name, "restore"))
+    show(Control(url).post("snapshots", name, "restore"), format)
 
 
 @snapshots.command
-def delete(name: str, *, url: Url = None) -> None:
+def delete(
+    name: str,
+    *,
+    format: Format = "json",  # noqa: A002  # the option's name
+    url: Url = None,
+) -> None:
     """Delete a snapshot.
 
     Example: tallystick snapshot delete linked
     """
-    show(Control(url).delete("snapshots", name))
+    show(Control(url).delete("snapshots", name), format)

@@ -132,6 +132,27 @@ def _then(add: Act, **change: Any) -> Act:
     return act
 
 
+def _unverify(add: Act) -> Act:
+    def act(stage: Stage, given: Given) -> str:
+        source = add(stage, given)
+        stage.control.post("funding-sources", source, "unverify")
+        return source
+
+    return act
+
+
+def _suspend_account(stage: Stage, _given: Given) -> str:
+    """And activates it again: suspended, its application could not even read the event."""
+    link = stage.client.root().link("account") or ""
+    account = link.rpartition("/")[2]
+    stage.used["account"] = account
+    listed = stage.control.get("applications")["applications"]
+    (application,) = (each["id"] for each in listed if each["account_id"] == account)
+    for status in ("suspended", "active"):
+        stage.control.post("applications", application, account_status=status)
+    return account
+
+
 def _require_reauth(stage: Stage, given: Given) -> str:
     way = choose(stage.client, given.partner)
     customer = _customer(stage, given)
@@ -213,6 +234,9 @@ CAUSES = {
     "customer_funding_source_verified": Cause(
         _verify_source, "adds an account through a partner", _EITHER
     ),
+    "customer_funding_source_unverified": Cause(
+        _unverify(_verify_source), "adds an account through a partner, then unverifies it", _EITHER
+    ),
     "customer_funding_source_updated": Cause(
         _then(_add_source, name=NEW_NAME), "adds an account and renames it", _EITHER
     ),
@@ -221,9 +245,14 @@ CAUSES = {
         _then(_own_source, removed=True), "removes an account of your own", _PARTNER
     ),
     "funding_source_verified": Cause(_add_own, "adds an account of your own", _PARTNER),
+    "funding_source_unverified": Cause(
+        _unverify(_add_own), "adds an account of your own, then unverifies it", _PARTNER
+    ),
     "funding_source_updated": Cause(
         _then(_own_source, name=NEW_NAME), "renames an account of your own", _PARTNER
     ),
+    "account_suspended": Cause(_suspend_account, "suspends your account, and activates it again"),
+    "account_activated": Cause(_suspend_account, "suspends your account, and activates it again"),
 }
 
 
@@ -235,7 +264,7 @@ def trigger(
     list_all: Annotated[
         bool, Parameter(name="--list", help="Every topic and what it does.", negative="")
     ] = False,
-    format: Format = "text",  # noqa: A002  # of --list
+    format: Format | None = None,  # noqa: A002  # json, but text with --list
     url: Url = None,
 ) -> None:
     """Make an event happen by what really causes it; prints the ids of what it made.
@@ -254,7 +283,7 @@ def trigger(
         before = {each.id for each in client.events.list(limit=200).items}
         about = cause.act(stage, given)
         event = _event(client, str(topic), about, before)
-    show({"topic": topic, "event": event.id, **stage.used})
+    show({"topic": topic, "event": event.id, **stage.used}, format or "json")
 
 
 def _cause(topic: str | None, given: Given) -> Cause:
@@ -263,8 +292,6 @@ def _cause(topic: str | None, given: Given) -> Cause:
         raise ConfigurationError("name a topic; `tallystick trigger --list` shows all")
     if topic not in TOPICS:
         refuse(topic)
-    if topic not in CAUSES:
-        raise ConfigurationError(f"nothing in this gateway causes {topic}")
     cause = CAUSES[topic]
     for name, value in given._asdict().items():
         if value is not None and name not in cause.takes:

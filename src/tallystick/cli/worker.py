@@ -7,17 +7,19 @@ import signal
 import sys
 from typing import Any
 
+import uvloop
+
+from tallystick.cli.operate import reached
 from tallystick.delivery.worker import delivering
 from tallystick.server import config, logs
 from tallystick.server.config import Settings
-from tallystick.server.process import opened
 
 
 def run(flags: dict[str, Any]) -> None:
     """Deliver until a signal; what is under way then is finished first."""
     settings = config.load(flags)
     logs.configure(settings.log_level)
-    asyncio.run(_run(settings))
+    uvloop.run(_run(settings))
 
 
 async def _run(settings: Settings) -> None:
@@ -26,5 +28,5 @@ async def _run(settings: Settings) -> None:
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, ended.set)
     print(f"tallystick worker · {settings.mode} mode", file=sys.stderr)
-    async with opened(settings) as core, delivering(core, settings.base_url):
+    async with reached(settings) as core, delivering(core, settings.base_url):
         await ended.wait()

@@ -47,7 +47,7 @@ def tallystick_server(
         elif _is_worker(config):
             root = tmp_path_factory.getbasetemp().parent / "tallystick"
             server = launch.shared(root, _plan(config, os.getppid()))
-            config.workeroutput[_TOLD] = str(server.lifeline)  # type: ignore[attr-defined]
+            config.workeroutput[_TOLD] = str(server.lifeline)  # type: ignore[attr-defined]  # ty: ignore[missing-attribute]
             yield server
         else:
             with launch.own(tmp_path_factory.mktemp("tallystick"), _plan(config)) as server:

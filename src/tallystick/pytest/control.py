@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, Unpack
 from urllib.parse import quote
 
 import httpx2
+from typing_extensions import TypedDict
 
 from tallystick.clock import SystemClock, from_iso, to_iso
 from tallystick.errors import TallystickError
@@ -42,11 +43,6 @@ class Control:
         """Go through the page of a partner's simulator. Raises ControlRefused."""
         path = f"/_partners/{quote(partner, safe='')}/_control/complete"
         return self._ask("POST", path, signs_in)
-
-    def open(self, address: str) -> None:
-        """What the person's browser does when a partner's page sends it back to the gateway."""
-        if address.startswith(f"{self.url}/"):
-            self._http.get(address, timeout=PATIENCE_S)
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         answer = self._http.request(method, self.url + path, json=body, timeout=PATIENCE_S)
@@ -156,12 +152,14 @@ def _read(shown: Mapping[str, Any]) -> datetime:
 # ── faults ────────────────────────────────────────────────────────────────────────────────────
 
 
-class Rule(TypedDict, total=False):
+class Rule(TypedDict, total=False, closed=True):
     """The members of a fault, as docs/reference/control.md describes them."""
 
     method: str
     path: str
     partner: str
+    topic: str
+    subscription: str
     nth: int
     probability: float
     seed: int
@@ -172,7 +170,10 @@ class Rule(TypedDict, total=False):
     message: str
     body: Any
     byte_ms: int
-    effect: Literal["reset", "hang", "answer_lost", "slow_body", "wrong_json", "huge_body"]
+    effect: Literal[
+        "reset", "hang", "answer_lost", "slow_body", "wrong_json", "huge_body",
+        "lost", "duplicate", "reorder",
+    ]  # fmt: skip
 
 
 class Fault:

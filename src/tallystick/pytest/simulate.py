@@ -37,9 +37,7 @@ class Simulate:
         `redirect_url`.
         """
         link = self._client.link_bank_account(customer, partner=partner, redirect_url=redirect_url)
-        done = link.simulate(**signs_in)
-        if isinstance(back := done.get("redirectUrl"), str):
-            self._control.open(back)
+        link.simulate(**signs_in)
         return link.wait(timeout=LINK_S, account=account)
 
     def proof(self, partner: str, **signs_in: Any) -> Mapping[str, Any]:

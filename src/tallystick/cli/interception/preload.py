@@ -48,8 +48,9 @@ class Guard:
         def connect_ex(sock: socket.socket, address: Any) -> int:
             return self._connect_ex(sock, self._led(address))
 
-        socket.getaddrinfo = self._getaddrinfo
-        sockets: Any = socket.socket  # whose methods are not meant to be replaced
+        module: Any = socket  # which is not meant to be changed, nor are its methods
+        module.getaddrinfo = self._getaddrinfo
+        sockets: Any = socket.socket
         sockets.connect = connect
         sockets.connect_ex = connect_ex
         sys.addaudithook(self._check)
