@@ -37,15 +37,11 @@ def parse(raw: bytes) -> Any:
     if not raw:
         return None
     try:
-        value = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_members,
-            parse_int=_integer,
-            parse_float=_float,
-            parse_constant=_refuse,
-        )
+        value = _decoder.decode(raw.decode("utf-8"))
     except (ValueError, RecursionError):
         raise BadRequest from None
+    if value is None:
+        raise BadRequest  # `null` is something, and never what is asked for
     _inspect(value, 0)
     return value
 
@@ -72,6 +68,15 @@ def _float(digits: str) -> float:
 
 def _refuse(_name: str) -> NoReturn:
     raise ValueError("NaN and Infinity are not JSON")
+
+
+# Made once: `json.loads` with hooks would make one for every body.
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_members,
+    parse_int=_integer,
+    parse_float=_float,
+    parse_constant=_refuse,
+)
 
 
 def _inspect(value: Any, depth: int) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from tallystick.clock import Clock
 from tallystick.ids import Entropy, Ids
 from tallystick.partners.contract import Partners
@@ -16,15 +18,14 @@ from tallystick.store.vault import Vault
 Codes = Literal["seed", "pascal"]
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True):
     """The application behind an access token. `withheld` are the scopes switched off for it."""
 
     app_id: str
     account_id: str
     account_name: str
     created_at: int
-    withheld: frozenset[str] = field(default_factory=frozenset)
+    withheld: frozenset[str] = frozenset()
     redirect_urls: Sequence[str] = ()
 
 
@@ -38,28 +39,29 @@ class Bearer(NamedTuple):
 
 
 class Bearers:
-    """Access tokens that were looked up within the last second, so that a burst asks once.
+    """Authorization headers that were looked up within the last second, so that a burst asks once.
 
     A second is how long a revocation may take to be seen everywhere (invariant I10). It is a
     second of the process, not of the virtual clock, which may stand still.
     """
 
     LIFETIME_S = 1.0
-    TOKENS_MAX = 10_000
+    HEADERS_MAX = 10_000
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[float, Bearer]] = {}
+        self._known: dict[str | None, tuple[float, Bearer]] = {}
 
-    def get(self, token: str) -> Bearer | None:
-        known = self._known.get(token)
-        if known is None or known[0] < time.monotonic():
+    def get(self, header: str | None) -> Bearer | None:
+        known = self._known.get(header)
+        if known is None or known[0] <= time.monotonic():
             return None
         return known[1]
 
-    def put(self, token: str, bearer: Bearer) -> None:
-        if len(self._known) >= self.TOKENS_MAX:
+    def put(self, header: str, bearer: Bearer, asked_at: float) -> None:
+        """`asked_at`: by `time.monotonic()`, before the store was asked, which may answer late."""
+        if len(self._known) >= self.HEADERS_MAX:
             self._known.clear()
-        self._known[token] = (time.monotonic() + self.LIFETIME_S, bearer)
+        self._known[header] = (asked_at + self.LIFETIME_S, bearer)
 
     def clear(self) -> None:
         self._known.clear()
@@ -72,7 +74,8 @@ class Core:
     - `alias_bases`: base URLs that a client's links may carry besides our own (decision 4).
     - `codes`: how error codes are spelled where Dwolla's two documents differ (contract 10, no. 4).
     - `live`: real money and real people; else a sandbox.
-    - `webhook_hosts`: hosts that webhooks may go to in live whatever their address and scheme.
+    - `webhook_hosts`: hosts that webhooks may go to in live whatever their address, scheme, port.
+    - `webhook_ports`: the ports that all others may have there (threat T4).
     """
 
     db: Database
@@ -86,4 +89,5 @@ class Core:
     public_url: str | None = None
     live: bool = False
     webhook_hosts: Sequence[str] = ()
+    webhook_ports: Sequence[int] = (443, 8443)
     bearers: Bearers = field(default_factory=Bearers)

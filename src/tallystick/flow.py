@@ -11,7 +11,7 @@ missing or of another type than expected never raises (see `read`).
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -43,8 +43,7 @@ class ResponseShapeError(TallystickError):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One call of the API, as data.
 
     - `path`: the segments below the base URL, unquoted. `query`: None values are left out.
@@ -55,11 +54,15 @@ class Call:
 
     method: Method
     path: tuple[str, ...]
-    query: Query = field(default_factory=dict)
-    links: Mapping[str, Target] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
-    idempotency_key: str | None = field(default=None, repr=False)
+    query: Query = msgspec.field(default_factory=dict)
+    links: Mapping[str, Target] = msgspec.field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    idempotency_key: str | None = None
     remember: bool = False
+
+    def __repr__(self) -> str:
+        """Without the body and the key, which may hold what nobody must read."""
+        return f"Call({self.method!r}, {self.path!r}, {self.query!r}, {self.links!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +79,15 @@ class Http:
         return self.headers.get("x-request-id")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A success. `strict` asks `read` to raise where it would otherwise be tolerant."""
 
     http: Http
-    body: bytes = field(repr=False)
+    body: bytes
     strict: bool = False
+
+    def __repr__(self) -> str:
+        return f"Answer(http={self.http}, strict={self.strict})"
 
     def members(self) -> dict[str, Any]:
         """The JSON object in the body. Raises ResponseShapeError when it is none."""
@@ -108,8 +113,7 @@ class Answer:
         return f"the answer {self.http.status_code} (request {self.http.request_id or 'unknown'})"
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(msgspec.Struct, frozen=True):
     """Asked for instead of a call: wait that long. The answer to it says nothing."""
 
     seconds: float
@@ -243,10 +247,10 @@ def _checked(text: object, collection: str) -> str:
 
 def read(answer: Answer, model: type[M]) -> M:
     """The resource in an answer, with its `http`."""
-    return _shape(answer, answer.members(), model)
+    return shaped(answer, answer.members(), model)
 
 
-def _shape(answer: Answer, members: Mapping[str, Any], model: type[M]) -> M:
+def shaped(answer: Answer, members: Mapping[str, Any], model: type[M]) -> M:
     """`members` as a `model`: as it should be, or else member by member what can be read.
 
     A missing member without a default, and one of another type, is None; `_links` is then empty.
@@ -317,7 +321,7 @@ def page(model: type[M], call: Call, name: str | None = None) -> Flow[Listed[M]]
     if answer.strict and not isinstance(listed, list):
         raise ResponseShapeError(f"a list of {model.__name__} without its items")
     items = [
-        _shape(answer, each, model)
+        shaped(answer, each, model)
         for each in (listed if isinstance(listed, list) else [])
         if isinstance(each, dict)
     ]
@@ -345,7 +349,7 @@ def _next(call: Call, members: Mapping[str, Any]) -> Call | None:
     limit = _whole(query.get("limit"))
     if limit is not None:
         following["limit"] = limit
-    return replace(call, query={**call.query, **following})
+    return msgspec.structs.replace(call, query={**call.query, **following})
 
 
 def _whole(value: object) -> int | None:

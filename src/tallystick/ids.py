@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import os
-import random
 import re
-import secrets
 from typing import Protocol
 
 from tallystick.clock import Clock
@@ -14,10 +13,14 @@ _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
+# The two highest bits of this digit are 10 in every random UUID (RFC 9562).
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
+
 class Entropy(Protocol):
     """Where random bytes come from."""
 
-    def bytes(self, count: int) -> bytes: ...
+    def bytes(self, count: int) -> builtins.bytes: ...
 
 
 class SystemEntropy:
@@ -38,10 +41,10 @@ class SystemEntropy:
         self._block = b""
         self._at = 0
 
-    def bytes(self, count: int) -> bytes:
+    def bytes(self, count: int) -> builtins.bytes:
         start, end = self._at, self._at + count
         if end > len(self._block):
-            self._block = secrets.token_bytes(max(self._BLOCK, count))
+            self._block = os.urandom(max(self._BLOCK, count))
             start, end = 0, count
         self._at = end
         return self._block[start:end]
@@ -50,33 +53,49 @@ class SystemEntropy:
 class SeededEntropy:
     """The same bytes in the same order for the same seed (sandbox and tests only)."""
 
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311  # reproducible on purpose, never live
+    def __init__(self, seed: int | str) -> None:
+        from random import Random  # neither live mode nor the SDK needs it
 
-    def bytes(self, count: int) -> bytes:
+        self._random = Random(seed)  # noqa: S311  # reproducible on purpose, never live
+
+    def bytes(self, count: int) -> builtins.bytes:
         return self._random.randbytes(count)
 
 
 class VirtualEntropy:
     """The operating system's bytes until it is seeded, as often as wanted (sandbox and tests)."""
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, seed: int | None = None, stream: str = "") -> None:
         self._system = SystemEntropy()
+        self._stream = stream
+        self._branches: list[VirtualEntropy] = []
         self.seed(seed)
 
     def seed(self, seed: int | None) -> None:
         """From now on the bytes of `seed`, from its first one; None is the operating system's."""
-        self._source: Entropy = self._system if seed is None else SeededEntropy(seed)
+        self._seed = seed
+        self._source: Entropy = self._system
+        if seed is not None:
+            self._source = SeededEntropy(f"{seed}{self._stream}" if self._stream else seed)
+        for branch in self._branches:
+            branch.seed(seed)
 
-    def bytes(self, count: int) -> bytes:
+    def branch(self, name: str) -> VirtualEntropy:
+        """Bytes of a stream of their own, seeded whenever this is: drawing from one never shifts
+        the other.
+        """
+        made = VirtualEntropy(self._seed, f"{self._stream}/{name}")
+        self._branches.append(made)
+        return made
+
+    def bytes(self, count: int) -> builtins.bytes:
         return self._source.bytes(count)
 
 
 def uuid4(entropy: Entropy) -> str:
     """A random UUID in lower case."""
     text = entropy.bytes(16).hex()
-    variant = "89ab"[int(text[16], 16) & 3]
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:]}"
 
 
 class Ids:
@@ -91,10 +110,24 @@ class Ids:
         self._clock = clock
         self._entropy = entropy
         self._last = 0
+        self._branches: list[Ids] = []
 
     def restart(self) -> None:
         """Forget the last id. Only for a sandbox whose rows are gone: ids may come again."""
         self._last = 0
+        for branch in self._branches:
+            branch.restart()
+
+    def branch(self, name: str) -> Ids:
+        """Ids for what happens beside the calls, at its own time: a seed gives calls the same ids
+        whatever is drawn here.
+        """
+        entropy = self._entropy
+        if isinstance(entropy, VirtualEntropy):
+            entropy = entropy.branch(name)
+        made = Ids(self._clock, entropy)
+        self._branches.append(made)
+        return made
 
     def new(self) -> str:
         fresh = self._clock.now_ms() << 74 | int.from_bytes(self._entropy.bytes(10)) >> 6

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 TOPIC = "X-Dwolla-Topic"
 SIGNATURE = "X-Request-Signature-SHA-256"
@@ -40,12 +40,16 @@ def sign_standard(secret: bytes, message_id: str, timestamp_s: int, body: bytes)
 
 
 def standard_headers(
-    secret: bytes, message_id: str, timestamp_s: int, body: bytes
+    secrets: Sequence[bytes], message_id: str, timestamp_s: int, body: bytes
 ) -> Mapping[str, str]:
+    """The three headers; a signature for each secret, separated by spaces, as the standard has it
+    for a secret that is being replaced.
+    """
+    signatures = (sign_standard(each, message_id, timestamp_s, body) for each in secrets)
     return {
         STANDARD_ID: message_id,
         STANDARD_TIMESTAMP: str(timestamp_s),
-        STANDARD_SIGNATURE: sign_standard(secret, message_id, timestamp_s, body),
+        STANDARD_SIGNATURE: " ".join(signatures),
     }
 
 

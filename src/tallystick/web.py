@@ -18,12 +18,15 @@ from tallystick.store.idempotency import Claim, Outcome
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+# What is ours and not Dwolla's is served below this (decision 3).
+OURS = "/_tallystick"
+
 LIMIT_DEFAULT = 25
 LIMIT_MAX = 200
+PAGED = ("limit", "offset")
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct, eq=False):
     """One authenticated call. `id` is the id in the path as it was sent, `body` decoded JSON."""
 
     core: Core
@@ -33,8 +36,12 @@ class Request:
     path: str
     id: str = ""
     query_string: bytes = b""
-    body: Any = field(default=None, repr=False)
+    body: Any = None
     claim: Claim | None = None
+
+    def __repr__(self) -> str:
+        """Without the body, which may hold what nobody must read."""
+        return f"Request({self.request_id}, {self.path!r})"
 
     def uuid(self, absent: str | None = None) -> str:
         """The id in the path, in lower case.
@@ -67,8 +74,7 @@ class Request:
         return resolve(href, collection, (self.links.base, *self.core.alias_bases))
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """The answer. `location` is a path below the base URL; `body` a struct or None for no body."""
 
     status: int = 200
@@ -95,13 +101,31 @@ Handler = Callable[[Request], Awaitable[Reply | Outcome]]
 
 
 @dataclass(frozen=True)
+class Takes:
+    """One form that the body of a POST may have, for the OpenAPI document.
+
+    - `shape`: the struct that it is read into; `Proof` stands for those of all partners, or for
+      those with one of `members`. None is a body of links only.
+    - `links`: relations in `_links` that must be there, `may_link`: those that may.
+    """
+
+    shape: type[msgspec.Struct] | None = None
+    links: tuple[str, ...] = ()
+    may_link: tuple[str, ...] = ()
+    members: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Route:
     """One operation.
 
     - `path`: `/customers/{id}/exchanges`; at most one parameter, always second.
-    - `operation`: Dwolla's operationId.
+    - `operation`: Dwolla's operationId; a name of our own for what is served under OURS.
     - `scope` and `denied`: the switch that an application may have off, and what it then gets.
     - `lower`: error codes that this operation spells with a small first letter (contract 3.3).
+    - `takes`, `gives`, `query`: forms of its body, the struct of its answer (or several) and its
+      query parameters. `gives` is None for a 201 with a `Location` and no body. The server does not
+      look at them: the OpenAPI document is made of them, and tests hold every answer against it.
     """
 
     method: str
@@ -111,10 +135,25 @@ class Route:
     scope: str | None = None
     denied: ApiError | None = None
     lower: frozenset[str] = field(default_factory=frozenset)
+    takes: tuple[Takes, ...] = ()
+    gives: type[msgspec.Struct] | tuple[type[msgspec.Struct], ...] | None = None
+    query: tuple[str, ...] = ()
 
     LOWER: ClassVar[frozenset[str]] = frozenset(
         {"Forbidden", "NotFound", "ValidationError", "BadRequest"}
     )
+
+    @property
+    def created(self) -> bool:
+        """True if a success is 201 with a `Location`."""
+        return self.method == "POST" and not any(each.__struct_fields__ for each in self.answers)
+
+    @property
+    def answers(self) -> tuple[type[msgspec.Struct], ...]:
+        """The structs of which a success has one."""
+        if self.gives is None:
+            return ()
+        return self.gives if isinstance(self.gives, tuple) else (self.gives,)
 
     def spell(self, code: str) -> str:
         return code[:1].lower() + code[1:] if code in self.lower else code

@@ -31,7 +31,10 @@ class Links:
         return "/".join((self.base, *path))
 
     def to(self, resource_type: str, *path: str) -> Link:
-        return Link("/".join((self.base, *path)), MEDIA_TYPE, resource_type)
+        # Written out for the usual two, because every resource has several.
+        if len(path) == 2:
+            return Link(f"{self.base}/{path[0]}/{path[1]}", MEDIA_TYPE, resource_type)
+        return Link(self.href(*path), MEDIA_TYPE, resource_type)
 
 
 def resolve(href: object, collection: str, bases: Iterable[str]) -> str | None:

@@ -6,11 +6,14 @@ two drivers of `drive.py` do it.
 
 from __future__ import annotations
 
+import builtins
 import os
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
+
+import msgspec
 
 from tallystick.errors import TallystickError
 from tallystick.flow import Answer, Call, Flow, Http, Pause
@@ -32,34 +35,36 @@ from tallystick.sdk.wirelog import LOG, masked
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """An answer as it came. Header names are in lower case."""
 
     status: int
-    headers: dict[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: dict[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Received(status={self.status})"
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """Send this and give back a `Received`; raise APIConnectionError when none comes by then."""
 
     request: Outgoing
     by: float
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(msgspec.Struct, frozen=True):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class NeedToken:
+class NeedToken(msgspec.Struct, frozen=True):
     """Give back an access token other than `refused`; only one caller at a time may renew it."""
 
     by: float
-    refused: str | None = field(default=None, repr=False)
+    refused: str | None = None
+
+    def __repr__(self) -> str:
+        return f"NeedToken(by={self.by})"
 
 
 Effect: TypeAlias = Send | Sleep | NeedToken
@@ -71,7 +76,7 @@ class SharedEntropy:
     must never have the same key. (The server's own fetches blocks, for one thread.)
     """
 
-    def bytes(self, count: int) -> bytes:
+    def bytes(self, count: int) -> builtins.bytes:
         return os.urandom(count)
 
 
@@ -174,6 +179,8 @@ class Engine:
             LOG.info("%s %s: again in %.1f s", request.method, request.path, wait_s)
             self.hooks.retry(Retried(request, failure, tried, wait_s))
             yield Sleep(wait_s)
+            if self.ticks() >= by:  # slept longer than was asked for
+                raise failure
 
     def _before(self, request: Outgoing, tried: int) -> None:
         LOG.debug(

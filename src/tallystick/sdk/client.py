@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-import httpx2
+import msgspec
 
 from tallystick.api.customers.sdk import Customer
 from tallystick.api.exchange_partners.sdk import ExchangePartner
@@ -18,7 +18,6 @@ from tallystick.flow import Answer, Flow, Http, Query, Ref
 from tallystick.sdk import linking
 from tallystick.sdk.calls import Engine
 from tallystick.sdk.direct import Address, direct
-from tallystick.sdk.drive import AsyncDriver, Driver
 from tallystick.sdk.facades import AsyncResources, Resources
 from tallystick.sdk.link import AsyncBankLink, BankLink
 from tallystick.sdk.options import (
@@ -35,6 +34,12 @@ from tallystick.sdk.results import RawResponse
 from tallystick.sdk.retries import RetryConfig
 from tallystick.sdk.token import Tokens
 from tallystick.sdk.wirelog import LOG, switch_on
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from tallystick.sdk.drive import AsyncDriver, Driver
+    from tallystick.sdk.raw import RawAsyncResources, RawResources
 
 T = TypeVar("T")
 
@@ -82,7 +87,7 @@ def _changed(
         retries = replace(retries, max_retries=max_retries)
     timeout_s = options.timeout_s if timeout is None else _positive(timeout)
     merged = {**options.headers, **(headers or {})}
-    return replace(options, retries=retries, timeout_s=timeout_s, headers=merged)
+    return msgspec.structs.replace(options, retries=retries, timeout_s=timeout_s, headers=merged)
 
 
 class _Raw:
@@ -127,6 +132,10 @@ class Client(Resources):
         on_response: Callable[[Outgoing, Http], object] | None = None,
         on_retry: Callable[[Retried], object] | None = None,
     ) -> None:
+        import httpx2  # most of the time that importing takes, so not before it is needed
+
+        from tallystick.sdk.drive import Driver
+
         options = _options(timeout, max_retries, retry_config, strict=strict)
         hooks = Hooks(on_request, on_response, on_retry)
         engine = _engine(environment, base_url, key, secret, bearer_auth, options, hooks)
@@ -181,9 +190,9 @@ class Client(Resources):
         return other
 
     @property
-    def with_raw_response(self) -> Any:
+    def with_raw_response(self) -> RawResources:
         """The same operations, each returning a `RawResponse` with headers and body."""
-        return Resources(_Raw(self._driver), self)
+        return cast("RawResources", Resources(_Raw(self._driver), self))
 
     def get(self, address: Address, *, params: Query | None = None) -> RawResponse[bytes]:
         """GET any address of the API."""
@@ -265,6 +274,10 @@ class AsyncClient(AsyncResources):
         on_response: Callable[[Outgoing, Http], object] | None = None,
         on_retry: Callable[[Retried], object] | None = None,
     ) -> None:
+        import httpx2  # most of the time that importing takes, so not before it is needed
+
+        from tallystick.sdk.drive import AsyncDriver
+
         options = _options(timeout, max_retries, retry_config, strict=strict)
         hooks = Hooks(on_request, on_response, on_retry)
         engine = _engine(environment, base_url, key, secret, bearer_auth, options, hooks)
@@ -319,9 +332,9 @@ class AsyncClient(AsyncResources):
         return other
 
     @property
-    def with_raw_response(self) -> Any:
+    def with_raw_response(self) -> RawAsyncResources:
         """The same operations, each returning a `RawResponse` with headers and body."""
-        return AsyncResources(_AsyncRaw(self._driver), self)
+        return cast("RawAsyncResources", AsyncResources(_AsyncRaw(self._driver), self))
 
     async def get(self, address: Address, *, params: Query | None = None) -> RawResponse[bytes]:
         """GET any address of the API."""

@@ -9,12 +9,13 @@ from tallystick.api.exchange_partners.sdk import AsyncExchangePartners, Exchange
 from tallystick.api.exchange_sessions.sdk import AsyncExchangeSessions, ExchangeSessions
 from tallystick.api.exchanges.sdk import AsyncExchanges, Exchanges
 from tallystick.api.funding_sources.sdk import AsyncFundingSources, FundingSources
+from tallystick.api.sandbox_simulations.sdk import AsyncSandboxSimulations, SandboxSimulations
 from tallystick.flow import Runs, RunsAsync
-from tallystick.sdk.webhooks import (
-    AsyncWebhooks,
-    AsyncWebhookSubscriptions,
-    Webhooks,
-    WebhookSubscriptions,
+from tallystick.sdk.replays import (
+    AsyncChosenSubscriptions,
+    AsyncChosenWebhooks,
+    ChosenSubscriptions,
+    ChosenWebhooks,
 )
 
 
@@ -29,8 +30,9 @@ class Resources:
         self.exchange_sessions = ExchangeSessions(runner, owner)
         self.exchanges = Exchanges(runner, owner)
         self.funding_sources = FundingSources(runner, owner)
-        self.webhook_subscriptions = WebhookSubscriptions(runner, owner)
-        self.webhooks = Webhooks(runner, owner)
+        self.sandbox_simulations = SandboxSimulations(runner, owner)
+        self.webhook_subscriptions = ChosenSubscriptions(runner, owner)
+        self.webhooks = ChosenWebhooks(runner, owner)
 
 
 class AsyncResources:
@@ -44,5 +46,6 @@ class AsyncResources:
         self.exchange_sessions = AsyncExchangeSessions(runner, owner)
         self.exchanges = AsyncExchanges(runner, owner)
         self.funding_sources = AsyncFundingSources(runner, owner)
-        self.webhook_subscriptions = AsyncWebhookSubscriptions(runner, owner)
-        self.webhooks = AsyncWebhooks(runner, owner)
+        self.sandbox_simulations = AsyncSandboxSimulations(runner, owner)
+        self.webhook_subscriptions = AsyncChosenSubscriptions(runner, owner)
+        self.webhooks = AsyncChosenWebhooks(runner, owner)

@@ -24,6 +24,7 @@ from tallystick.api.exchange_sessions import sdk as sessions
 from tallystick.api.exchanges import sdk as exchanges
 from tallystick.api.funding_sources import sdk as sources
 from tallystick.api.root.sdk import get_root
+from tallystick.api.sandbox_simulations import sdk as simulations
 from tallystick.errors import TallystickError
 from tallystick.flow import Call, Flow, Listed
 from tallystick.sdk import webhooks
@@ -142,6 +143,8 @@ funding_sources_list_funding_sources = _paged(
 
 events_get_event = Standalone(events.get_event)
 events_list_events = _paged(events.events_from, events.list_events)
+
+sandbox_simulations_simulate_bank_transfer_processing = Standalone(simulations.simulate)
 
 webhook_subscriptions_create_webhook_subscription = Standalone(webhooks.create_webhook_subscription)
 webhook_subscriptions_get_webhook_subscription = Standalone(webhooks.get_webhook_subscription)

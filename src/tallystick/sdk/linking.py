@@ -6,9 +6,9 @@ the exchange. `state` is all that has to survive between two web requests; it ho
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal, TypedDict
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
@@ -48,6 +48,7 @@ from tallystick.flow import (
 )
 from tallystick.sdk.errors import (
     OUTAGE,
+    APIError,
     APITimeoutError,
     LinkNotCompletedError,
     TallystickError,
@@ -166,9 +167,26 @@ def _look(
 
 
 def simulate(state: LinkState, signs_in: Mapping[str, Any]) -> Flow[Mapping[str, Any]]:
-    """Finish the connect page without a browser: only a gateway in sandbox mode can."""
+    """Finish the connect page without a browser: only a gateway in sandbox mode can.
+
+    Where the partner sends the browser back to the gateway (Visa), that is opened as well.
+    """
     answer = yield Call("POST", (*CONTROL, state["session"], "complete"), body=signs_in)
-    return answer.members()
+    done = answer.members()
+    if isinstance(back := done.get("redirectUrl"), str):
+        yield from _come_back(back)
+    return done
+
+
+def _come_back(address: str) -> Flow[None]:
+    """Open an address of the gateway's as the browser would, and go no further."""
+    parts = urlsplit(address)
+    path = tuple(unquote(each) for each in parts.path.split("/")[1:])
+    try:
+        yield Call("GET", path, query=dict(parse_qsl(parts.query)))
+    except APIError as error:
+        if not 300 <= error.status_code < 400:
+            raise
 
 
 def fund(
@@ -185,7 +203,9 @@ def fund(
 
 
 def _key(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
+    from hashlib import sha256  # slow to import, and few programs link and load a state
+
+    return sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
 def _is_of(exchange: Exchange, state: LinkState) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
+
+import msgspec
 
 from tallystick.errors import ConfigurationError, TallystickError
 from tallystick.flow import Http
@@ -24,15 +26,18 @@ SERVERS: Mapping[str, str] = {
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """`timeout_s` bounds a whole operation, retries and the token included."""
 
     timeout_s: float = 30.0
     connect_timeout_s: float = 5.0
-    retries: RetryConfig = field(default_factory=RetryConfig)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    retries: RetryConfig = msgspec.field(default_factory=RetryConfig)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     strict: bool = False
+
+    def __repr__(self) -> str:
+        """Without the headers, which may hold what nobody must read."""
+        return f"Options(timeout_s={self.timeout_s}, retries={self.retries}, strict={self.strict})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,7 @@ class Retried:
     wait_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Hooks:
+class Hooks(msgspec.Struct, frozen=True):
     """Called in the thread or task of the call. What they raise, the caller gets."""
 
     on_request: Callable[[Outgoing], object] | None = None

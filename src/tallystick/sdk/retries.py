@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 from tallystick.clock import SystemClock
 from tallystick.sdk.errors import (
@@ -48,8 +46,10 @@ class RetryConfig:
         """
         if tried > self.max_retries or not self._worth(failure, tried):
             return None
+        from random import uniform  # slow to import, and only who tries again needs it
+
         wait_s = min(self.initial_s * self.factor ** min(tried - 1, 60), self.longest_s)
-        wait_s *= random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, guards nothing
+        wait_s *= uniform(0.5, 1.0)  # noqa: S311  # spreads load, guards nothing
         asked = failure.retry_after_s if isinstance(failure, APIError) else None
         return max(wait_s, asked or 0.0)
 
@@ -65,6 +65,8 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
+    from email.utils import parsedate_to_datetime  # slow to import, and hardly ever needed
+
     try:
         at = parsedate_to_datetime(text)
     except (ValueError, IndexError, TypeError):

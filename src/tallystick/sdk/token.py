@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
@@ -13,22 +12,26 @@ EARLY_S = 60.0  # Node's client renews as early (contract 1.3)
 LIFETIME_S = 3_600.0  # when the answer does not say; Dwolla's documented hour
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(msgspec.Struct, frozen=True):
     """An application's key and secret, or a bearer token that somebody else looks after."""
 
     key: str = ""
-    secret: str = field(default="", repr=False)
-    bearer: str | None = field(default=None, repr=False)
+    secret: str = ""
+    bearer: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Credentials(key={self.key!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """`early_at` and `ends_at` are on the monotonic clock, in seconds."""
 
-    value: str = field(repr=False)
+    value: str
     early_at: float
     ends_at: float
+
+    def __repr__(self) -> str:
+        return f"Token(early_at={self.early_at}, ends_at={self.ends_at})"
 
     def unless(self, refused: str | None) -> str | None:
         return None if self.value == refused else self.value

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 
@@ -23,16 +23,19 @@ ITEMS_MAX = 5
 SHOWN_CHARS_MAX = 4_000
 
 
+class _Printed(logging.StreamHandler[TextIO]):
+    """Ours, so that it is not added twice."""
+
+
 def switch_on(environ: Mapping[str, str] = os.environ) -> None:
     """Let TALLYSTICK_LOG (`debug`, `info`) print to the standard error, once."""
     level = {"debug": logging.DEBUG, "info": logging.INFO}.get(
         environ.get("TALLYSTICK_LOG", "").lower()
     )
-    if level is None or any(getattr(h, "of_tallystick", False) for h in LOG.handlers):
+    if level is None or any(isinstance(each, _Printed) for each in LOG.handlers):
         return
-    handler = logging.StreamHandler()
+    handler = _Printed()
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
-    handler.of_tallystick = True  # type: ignore[attr-defined]  # ours, so not added twice
     LOG.addHandler(handler)
     LOG.setLevel(level)
 
