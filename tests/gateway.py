@@ -206,6 +206,7 @@ async def in_process(folder: Path, database_url: str, **flags: Any) -> AsyncIter
         mounts=added.mounts,
         around=added.around,
         transport=added.transport,
+        chaos=added.chaos,
     )
     added.process = process
     async with process.running() as core:
@@ -225,7 +226,7 @@ class Served:
 
     def application(self, **body: Any) -> dict[str, Any]:
         """The credentials of a new, isolated application."""
-        answer = httpx2.post(f"{self.url}/_tallystick/control/applications", json=body)
+        answer = httpx2.post(f"{self.url}/_tallystick/control/applications", json=body, timeout=30)
         assert answer.status_code == 201, answer.text
         return answer.json()
 

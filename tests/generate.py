@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 
 from tallystick import errors
 from tallystick.api import routes
 from tallystick.partners import registry
 from tallystick.partners.contract import CAPABILITIES
+from tallystick.server import openapi
 
+from . import generate_sdk
 from .operations import OPERATIONS
 
 ROOT = Path(__file__).parents[1]
@@ -25,8 +28,8 @@ PARTIAL = {
     "getFundingSource": "micro-deposit links lead nowhere yet",
     "getFundingSourceBalance": "of bank accounts through an exchange; a settlement account holds 0.00, as no money moves here; no Dwolla balance",
     "listEvents": "events of the resources served; kept for ever",
+    "simulateBankTransferProcessing": "verification directives of business customers; no bank transfers and no micro-deposits are here to be processed, so `total` is 0, and transfers to virtual account numbers are 400",
     "getRoot": "links to what is served",
-    "createCustomerExchangeSession": "`cardDetails` with its account-name inquiry is read and dropped",
 }
 
 READINGS = """
@@ -42,6 +45,8 @@ READINGS = """
 | an answer of 4xx | is not kept; the same key may be used again |
 | a partner that gives no usable answer | 500 `RequestTimeout`; one that refuses us: 500 `ServerError`; both with an embedded entry that names the partner and its code |
 | `POST /exchanges` | 201 with the body `{}`, because npm `dwolla` parses it |
+| `cardDetails` of an exchange session | names of 2 to 35 characters, not of digits alone, which are Checkout.com's limits; 400 with another partner; with `accountNameInquiry` false nobody is asked |
+| `cardDetails.accountNameInquiry` of an exchange | in lists as well; absent where nobody was asked or Checkout.com gave no answer that we know |
 | `self` of a customer's exchanges | the customer's own path |
 | unsupported `Content-Type`, compressed bodies | 415 `UnsupportedMediaType` |
 | a body over 64 KiB, or one that does not arrive in 15 s | 413 `PayloadTooLarge`, 408 `RequestTimeout` |
@@ -63,6 +68,13 @@ READINGS = """
 | a retry that was asked for | one attempt at once; it changes no schedule unless it succeeds, which ends it |
 | a deleted subscription | its webhooks are still shown; a retry of one is 404 |
 | `startDate`, `endDate` | whole days in UTC, both included; nonsense does not narrow |
+| `_embedded.errors` of a customer after a verification directive | one entry with `code` and a `message` of ours, while the customer is in `retry` or `document` |
+| a verification directive for a customer that cannot have one | 400 `BadRequest` |
+| `POST /sandbox-simulations` in live mode | 404 `NotFound` |
+| the sandbox's values for amounts, and names of funding sources | steer transfers and micro-deposits, of which there are none; first names of verified customers steer verification as documented |
+| a receiver's 429 with `Retry-After`, 410, 301 | failures like any other: the schedule does not change |
+| a webhook's secret that is being replaced | `X-Request-Signature-SHA-256` is the new one's; `webhook-signature` has both |
+| attempts of a webhook | kept for ever; their headers and bodies are forgotten after 30 days |
 | the time in `webhook-timestamp` | the gateway's clock, in sandbox the virtual one |
 
 Declared by Dwolla's specification without a cause that we know: `createCustomer` 404, `listEvents` 404, `listAccountExchanges` 404, `listWebhookSubscriptions` 404, `createWebhookSubscription` 404 and 429.
@@ -167,6 +179,10 @@ def pages() -> dict[str, str]:
         "docs/compatibility.md": compatibility(),
         "docs/partners/index.md": capabilities(),
         "docs/reference/errors.md": error_reference(),
+        "docs/reference/sdk.md": generate_sdk.reference(),
+        "src/tallystick/sdk/raw.py": generate_sdk.raw_types(),
+        "docs/reference/openapi.json": json.dumps(openapi.document(), indent=1, ensure_ascii=False)
+        + "\n",
     }
 
 

@@ -1,4 +1,6 @@
-"""Every answer in every test is held against Dwolla's OpenAPI document, where that is at hand."""
+"""Every answer in every test is held against our own OpenAPI document, and against Dwolla's where
+that is at hand.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,9 @@ from typing import Any
 import httpx2
 import jsonschema_rs
 import yaml
+
+from tallystick.api import routes
+from tallystick.server import openapi as own
 
 from .requirements import SPECS
 
@@ -114,6 +119,7 @@ def check(response: httpx2.Response, content: bytes) -> None:
         _envelope.validate(json.loads(content))
     if response.status_code == 201:
         assert response.headers["location"].startswith(("http://", "https://")), where
+    _check_own(method, path, response, content, where)
     operation = (method, template_of(path))
     if document() is None or operation not in operations():
         return
@@ -130,3 +136,37 @@ def check(response: httpx2.Response, content: bytes) -> None:
         f"{list(e.instance_path)}: {e.message}" for e in validator.iter_errors(json.loads(content))
     ]
     assert not errors, f"{where}\n" + "\n".join(errors)
+
+
+# ── our own document ──────────────────────────────────────────────────────────────────────────
+
+
+@cache
+def _own_validator(method: str, template: str, status: str) -> Any:
+    """The validator of an answer of ours; None if it has no body, KeyError if it is not there."""
+    answer = own.document()["paths"][template][method.lower()]["responses"][status]
+    content = answer.get("content")
+    if content is None:
+        return None
+    components = own.document()["components"]
+    return jsonschema_rs.validator_for({**content[HAL]["schema"], "components": components})
+
+
+_SERVED = frozenset((route.method, route.path) for route in routes())
+
+
+def _check_own(
+    method: str, path: str, response: httpx2.Response, content: bytes, where: str
+) -> None:
+    operation = (method, template_of(path))
+    if operation not in _SERVED:
+        return
+    status = "default" if response.status_code >= 400 else str(response.status_code)
+    validator = _own_validator(*operation, status)
+    if validator is None:
+        assert content == b"", where
+        return
+    errors = [
+        f"{list(e.instance_path)}: {e.message}" for e in validator.iter_errors(json.loads(content))
+    ]
+    assert not errors, f"{where}, not as docs/reference/openapi.json has it\n" + "\n".join(errors)

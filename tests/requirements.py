@@ -15,27 +15,12 @@ SPECS = SHARED / "specs"
 NODE_MODULES = ROOT / "tests" / "node" / "node_modules"
 STRICT = "TALLYSTICK_TESTS_STRICT"
 
-CHROMIUM_ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 
 def missing(what: str) -> NoReturn:
     """Skip, or fail where everything must be there."""
     if os.environ.get(STRICT):
         pytest.fail(f"{what} must be here, because {STRICT} is set")
     pytest.skip(f"{what} is not here")
-
-
-def chromium() -> str:
-    """The path of Debian's Chromium."""
-    return shutil.which("chromium") or missing("Chromium")
 
 
 def node() -> str:

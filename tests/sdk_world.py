@@ -8,12 +8,14 @@ from typing import Any
 
 import httpx2
 
-from tallystick import AsyncClient, Client
+from tallystick import AsyncClient, Client, RetryConfig
 
 BASE = "http://127.0.0.1:7420"
 HAL = "application/vnd.dwolla.v1.hal+json"
 ID = "9a1c1cf7-3c1d-4a1f-9d0e-6a5b6a4a7f11"
 CUSTOMER = f"{BASE}/customers/{ID}"
+ADA = {"first_name": "Ada", "last_name": "Byron", "email": "ada@example.com"}
+QUICK = RetryConfig(initial_s=0.001)
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
@@ -86,3 +88,11 @@ class Recorder:
 
     def header(self, name: str) -> list[str | None]:
         return [each.headers.get(name) for each in self.sent]
+
+
+def get_customer(client: Any) -> Any:
+    return client.customers.get(ID)
+
+
+def create(client: Any) -> Any:
+    return client.customers.create(**ADA)

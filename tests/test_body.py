@@ -62,8 +62,8 @@ def test_whatever_is_read_is_what_was_sent(value):
     try:
         assert parse(json.dumps(value).encode()) == value
     except BadRequest:
-        # Refused only for the characters that are refused.
-        assert any(
+        # Refused only for a bare null, which is no body, or for the characters that are refused.
+        assert value is None or any(
             ord(c) < 32 or 127 <= ord(c) < 160 or 0xD800 <= ord(c) < 0xE000
             or 0x202A <= ord(c) <= 0x202E or 0x2066 <= ord(c) <= 0x2069
             for c in json.dumps(value, ensure_ascii=False)

@@ -20,12 +20,13 @@ from urllib.parse import quote
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
+from .browser import visit
 from .gateway import Served, served
-from .requirements import CHROMIUM_ARGS, NODE_MODULES, ROOT, chromium, node
+from .requirements import NODE_MODULES, ROOT, node
 
-pytestmark = [pytest.mark.browser, pytest.mark.node, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.node]
 
 PAGES = ROOT / "tests" / "node" / "pages"
 PLAID_SCRIPT = "https://cdn.plaid.com/link/v2/stable/link-initialize.js"
@@ -70,14 +71,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
-        yield made
-        made.close()
-
-
 class Integrator:
     """A shop: its server speaks the API, its page is in the browser."""
 
@@ -109,7 +102,11 @@ class Integrator:
         self.links = {"_links": {"exchange-partner": {"href": href}}}
         return self.api.get(self.create(f"{self.customer}/exchange-sessions", self.links)).json()
 
-    def finish(self, proof: dict[str, Any], kind: str = "checking") -> None:
+    def exchanges(self) -> list[dict[str, Any]]:
+        listed = self.api.get(f"{self.customer}/exchanges").json()
+        return listed["_embedded"]["exchanges"]
+
+    def finish(self, proof: dict[str, Any], kind: str = "checking") -> str:
         """Redeem the proof and make a funding source: it is verified, and the events say so."""
         exchange = self.create(f"{self.customer}/exchanges", {**self.links, **proof})
         source = self.create(
@@ -122,6 +119,7 @@ class Integrator:
             "customer_funding_source_verified",
             "customer_funding_source_added",
         ]
+        return source
 
     def nothing_was_linked(self) -> None:
         assert self.api.get(f"{self.customer}/exchanges").json()["total"] == 0
@@ -142,7 +140,10 @@ class Integrator:
             PLAID_SCRIPT,
             lambda route: route.fulfill(body=script, content_type="text/javascript"),
         )
-        token = self.session("Plaid")["externalProviderSessionToken"]
+        self.enter_plaid(self.session("Plaid"))
+
+    def enter_plaid(self, session: dict[str, Any]) -> None:
+        token = session["externalProviderSessionToken"]
         self.page.goto(f"{self.shop}/plaid.html?token={token}")
         self.page.click("#link:enabled")
         self.frame = self.page.frame_locator("iframe[title='Plaid Link']")
@@ -207,18 +208,12 @@ def integrator(
 ) -> Iterator[Integrator]:
     asked = "screen" in request.fixturenames
     screen: Screen = request.getfixturevalue("screen") if asked else Screen()
-    context = browser.new_context(viewport={"width": screen.width, "height": 780})
-    if screen.script_s:
-        context.route(re.compile(r"\.js(\?|$)"), _late(screen.script_s))
-    context.set_default_timeout(30_000)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    made = Integrator(gateway, shop, page)
-    yield made
-    made.api.close()
-    context.close()
-    assert wrong == []
+    with visit(browser, viewport={"width": screen.width, "height": 780}) as page:
+        if screen.script_s:
+            page.route(re.compile(r"\.js(\?|$)"), _late(screen.script_s))
+        made = Integrator(gateway, shop, page)
+        yield made
+        made.api.close()
 
 
 # ── Plaid, through react-plaid-link ───────────────────────────────────────────────────────────
@@ -265,6 +260,35 @@ def test_plaid_trouble_at_the_institution(integrator, password, code):
     integrator.click("failed-exit")
     assert integrator.told("exit")["error"]["error_code"] == code
     integrator.nothing_was_linked()
+
+
+def test_plaid_update_mode_and_the_wrong_account(integrator, gateway):
+    """The person repairs what works, takes the linked account away, and brings it back."""
+    integrator.open_plaid()
+    integrator.click("continue", "institution-ins_127287", "oauth-allow")
+    integrator.see("step-accounts")
+    integrator.frame.get_by_label("Plaid Checking").check()
+    integrator.frame.get_by_label("Plaid Saving").check()
+    integrator.click("submit-accounts", "finish")
+    source = integrator.finish(
+        {"plaid": {"publicToken": integrator.told("success")["publicToken"]}}
+    )
+    (exchange,) = integrator.exchanges()
+    for shares_it, code in ((False, "UpdateCredentials"), (True, None)):
+        session = integrator.create(f"/exchanges/{exchange['id']}/exchange-sessions", {})
+        integrator.enter_plaid(integrator.api.get(session).json())
+        integrator.click("oauth-allow")
+        integrator.see("step-accounts")
+        integrator.frame.get_by_label("Plaid Checking").set_checked(shares_it)
+        integrator.click("submit-accounts", "finish")
+        token = integrator.told("success")["publicToken"]
+        assert integrator.api.get(f"{source}/balance").json().get("code") == code
+    # A page that sends on every token it is told is answered with the exchange that there is.
+    again = integrator.create(
+        f"{integrator.customer}/exchanges", {**integrator.links, "plaid": {"publicToken": token}}
+    )
+    assert again.rpartition("/")[2] == exchange["id"]
+    assert integrator.exchanges() == [exchange]
 
 
 # ── MX, through the web widget SDK ────────────────────────────────────────────────────────────

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from .commands import run
 from .databases import postgres
 from .gateway import Served, free_port, served
-from .test_cli_control import run
 
 KEY = "0f" * 32
 

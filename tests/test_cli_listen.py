@@ -1,137 +1,26 @@
-"""`tallystick listen`, `events` and `webhooks verify`: real commands, sockets and signals."""
+"""`tallystick listen`: real commands, sockets and signals."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
-import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from tallystick import Client
-from tallystick.api.events.service import Topic
 from tallystick.cli import cursor
-from tallystick.cli.catalogue import TOPICS
 from tallystick.cli.cursor import Cursor, Feed, Handled, held
 from tallystick.cli.listen import backoff_s, message_headers
 from tallystick.cli.outcome import CommandFailed
 from tallystick.delivery.message import CONTENT_TYPE, USER_AGENT
-from tallystick.signature import sign, verify
+from tallystick.signature import verify
 
+from .commands import SECRET, TALLYSTICK, Application, Hook, answer, environment, listening, run
 from .gateway import Served, free_port, served
 from .requirements import ROOT
-from .test_cli_control import TALLYSTICK, answer, environment, run
-
-SECRET = "a secret of a receiver"
-_numbers = itertools.count(1)
-
-
-@dataclass
-class Hook:
-    """A receiver: `status` says how it answers; `got` is what it was sent."""
-
-    status: Callable[[int], int] = lambda _number: 200
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    url: str = ""
-
-    def ids(self) -> list[str]:
-        return [json.loads(body)["id"] for _, body in self.got]
-
-    def wait_for(self, count: int) -> list[str]:
-        deadline = time.monotonic() + 20
-        while len(self.got) < count:
-            assert time.monotonic() < deadline, f"{len(self.got)} of {count}"
-            time.sleep(0.02)
-        return self.ids()
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    made = Hook()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            made.got.append((dict(self.headers), body))
-            self.send_response(made.status(len(made.got)))
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.url = f"http://127.0.0.1:{server.server_port}/hook"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield made
-    server.shutdown()
-    server.server_close()
-
-
-@dataclass
-class Application:
-    """An application of the shared gateway, and the environment of a command that acts for it."""
-
-    client: Client
-    environ: dict[str, str]
-
-    def customer(self) -> str:
-        """Makes one; the id of its event."""
-        email = f"listener{next(_numbers)}@example.com"
-        self.client.customers.create(first_name="Ada", last_name="Byron", email=email)
-        return self.client.events.list(limit=1)[0].id
-
-
-@pytest.fixture
-def app(server: Served, tmp_path: Path) -> Iterator[Application]:
-    made = server.application()
-    key, secret = made["client_id"], made["client_secret"]
-    with Client(base_url=server.url, key=key, secret=secret) as client:
-        yield Application(
-            client,
-            {
-                "TALLYSTICK_URL": server.url,
-                "TALLYSTICK_CLIENT_ID": key,
-                "TALLYSTICK_CLIENT_SECRET": secret,
-                "TALLYSTICK_DATA_DIR": str(tmp_path),
-            },
-        )
-
-
-@contextlib.contextmanager
-def started(app: Application, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """A command that goes on; at the end it is interrupted, and must end cleanly."""
-    running = subprocess.Popen(
-        [*TALLYSTICK, *words], cwd=ROOT, env=environment(**app.environ),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        yield running
-        running.send_signal(signal.SIGINT)
-        assert running.wait(15) == 0
-    finally:
-        running.kill()
-        running.communicate()
-
-
-@contextlib.contextmanager
-def listening(app: Application, hook: Hook, *more: str) -> Iterator[subprocess.Popen[str]]:
-    words = ("listen", "--forward-to", hook.url, "--secret", SECRET, *more)
-    with started(app, *words) as running:
-        assert running.stderr is not None
-        assert "Ctrl-C ends" in running.stderr.readline()
-        yield running
-
 
 # ── listen ────────────────────────────────────────────────────────────────────────────────────
 
@@ -362,66 +251,3 @@ def test_a_damaged_cursor_is_told(tmp_path: Path, text: str):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(CommandFailed, match="damaged"):
         Cursor(tmp_path / "x.json")
-
-
-# ── events, webhooks ──────────────────────────────────────────────────────────────────────────
-
-
-def test_the_catalogue_is_the_gateways():
-    assert get_args(Topic) == TOPICS
-
-
-def test_events_are_listed_newest_first(app: Application):
-    made = [app.customer() for _ in range(3)]
-    assert [each["id"] for each in answer("events", "list", **app.environ)] == made[::-1]
-    assert len(answer("events", "list", "--limit", "2", **app.environ)) == 2
-    none = answer("events", "list", "--topics", "customer_verified", **app.environ)
-    assert none == []
-    lines = run("events", "list", "--format", "text", **app.environ).stdout.splitlines()
-    assert lines[0].split()[1:3] == ["customer_created", made[2]]
-    assert run("events", "list", "--limit", "0", **app.environ).returncode == 2
-
-
-def test_tail_shows_events_as_they_happen(app: Application):
-    app.customer()
-    with started(app, "events", "tail", "--format", "json") as running:
-        assert running.stderr is not None
-        assert "Ctrl-C ends" in running.stderr.readline()
-        event = app.customer()
-        assert running.stdout is not None
-        assert json.loads(running.stdout.readline())["id"] == event
-
-
-def test_resend_asks_for_a_retry_of_each_webhook(app: Application, hook: Hook):
-    subscription = app.client.webhook_subscriptions.create(url=hook.url, secret=SECRET)
-    event = app.customer()
-    hook.wait_for(1)
-    [sent] = answer("events", "resend", event, **app.environ)
-    assert sent["subscription"] == subscription.id
-    assert hook.wait_for(2) == [event, event]
-    assert run("events", "resend", "0" * 8, **app.environ).returncode == 1
-
-
-def test_resend_of_what_nobody_subscribed_fails(app: Application):
-    done = run("events", "resend", app.customer(), **app.environ)
-    assert (done.returncode, "no subscription" in done.stderr) == (1, True)
-
-
-def test_a_signature_is_checked(tmp_path: Path):
-    body = tmp_path / "body.json"
-    body.write_bytes(b'{"id": "1"}')
-    good = sign(SECRET.encode(), body.read_bytes())
-    words = ("webhooks", "verify", "--secret", SECRET, "--signature")
-    assert run(*words, good, str(body)).returncode == 0
-    wrong = run(*words, "0" * 64, str(body))
-    assert (wrong.returncode, SECRET in wrong.stderr) == (1, False)
-    assert run(*words, good, str(tmp_path / "none")).returncode == 2
-    piped = subprocess.run(
-        [*TALLYSTICK, *words, good, "-"], input=body.read_bytes(), env=environment(), check=False
-    )
-    assert piped.returncode == 0
-
-
-def test_without_a_gateway_events_end_with_3():
-    done = run("events", "list", TALLYSTICK_URL=f"http://127.0.0.1:{free_port()}")
-    assert (done.returncode, done.stdout) == (3, "")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 
 import httpx2
 import pytest
 
 from tallystick.hal import MEDIA_TYPE
-from tallystick.sandbox.faults import BYTE_MS, RULES_MAX
+from tallystick.sandbox.faults import RULES_MAX
+
+from .fault_rules import FAULTS, add, fired, seconds, until_fired
 
 pytestmark = pytest.mark.anyio
 
-FAULTS = "/_tallystick/control/faults"
 ADA = {"firstName": "Ada", "lastName": "Byron"}
 
 
@@ -23,30 +23,8 @@ async def client(gateway):
     return await gateway.application()
 
 
-async def add(client, **rule):
-    answer = await client.post(FAULTS, json=rule)
-    assert answer.status_code == 201, answer.text
-    return answer.json()
-
-
-async def fired(client):
-    return [(each["seen"], each["fired"]) for each in (await client.get(FAULTS)).json()["faults"]]
-
-
-async def until_fired(client):
-    async with asyncio.timeout(10):
-        while await fired(client) != [(1, 1)]:
-            await asyncio.sleep(0.01)
-
-
 async def statuses(client, path, times):
     return [(await client.get(path)).status_code for _ in range(times)]
-
-
-async def seconds(call):
-    started = time.perf_counter()
-    answer = await call
-    return answer, time.perf_counter() - started
 
 
 # ── calls of the API ──────────────────────────────────────────────────────────────────────────
@@ -286,90 +264,6 @@ async def test_there_are_only_so_many(client):
     assert (answer.status_code, "remove some" in answer.text) == (409, True)
 
 
-# ── calls to a partner ────────────────────────────────────────────────────────────────────────
-
-
-@pytest.fixture
-def partner(gateway):
-    """The key and name of a partner that has sessions, whichever is in this tree."""
-    found = {each.manifest.name: each.manifest.key for each in gateway.core.partners.all()}
-    name = next(name for name in ("Plaid", "MX") if name in found)
-    return found[name], name
-
-
-async def start_session(client, name):
-    customer = await client.customer()
-    href = await client.partner_href(name)
-    body = {"_links": {"exchange-partner": {"href": href}}}
-    return await client.post(f"{customer}/exchange-sessions", json=body)
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [
-        {"status": 503},
-        {"status": 500, "body": {"error_code": "INTERNAL_SERVER_ERROR"}},
-        {"effect": "reset"},
-        {"effect": "answer_lost"},
-        {"effect": "wrong_json"},
-        {"effect": "huge_body"},
-    ],
-)
-async def test_a_partner_that_fails_never_breaks_the_gateway(client, partner, rule):
-    key, name = partner
-    await add(client, partner=key, **rule)
-    answer = await start_session(client, name)
-    assert answer.status_code in {400, 500}, answer.text
-    assert answer.json()["code"]
-    [(seen, times)] = await fired(client)
-    assert seen == times > 0
-    await client.delete(FAULTS)
-    assert (await start_session(client, name)).status_code == 201
-
-
-async def test_a_partner_that_is_slow(client, partner):
-    key, name = partner
-    await add(client, partner=key, latency_ms=150, count=1)
-    answer, took = await seconds(start_session(client, name))
-    assert (answer.status_code, took > 0.145) == (201, True)
-    rule = await add(client, partner=key, effect="slow_body", byte_ms=1, count=1)
-    assert (rule["byte_ms"], BYTE_MS) == (1, 100)
-    answer, took = await seconds(start_session(client, name))
-    assert (answer.status_code, took > 0.02) == (201, True)
-
-
-async def test_a_partner_that_hangs(client, partner):
-    key, name = partner
-    await add(client, partner=key, effect="hang")
-    call = asyncio.create_task(start_session(client, name))
-    await until_fired(client)
-    assert not call.done()
-    await client.delete(FAULTS)
-    assert (await call).status_code in {400, 500}
-
-
-async def test_a_partner_fails_for_one_application_only(gateway, client, partner):
-    key, name = partner
-    other = await gateway.application()
-    await add(client, partner=key, application=client.made["id"], status=500)
-    assert (await start_session(other, name)).status_code == 201
-    assert (await start_session(client, name)).status_code >= 400
-
-
-@pytest.mark.parametrize(
-    ("rule", "said"),
-    [
-        ({"code": "NotFound"}, "code is for calls of the API"),
-        ({"status": 200}, "status is a whole number from 400 to 599"),
-        ({"effect": "reset", "byte_ms": 1}, "byte_ms is for the effect slow_body"),
-        ({"effect": "reset", "body": {}}, "body is what the partner answers with status"),
-    ],
-)
-async def test_a_bad_rule_for_a_partner_is_refused(client, partner, rule, said):
-    answer = await client.post(FAULTS, json={"partner": partner[0], **rule})
-    assert (answer.status_code, said in answer.text) == (400, True)
-
-
 # ── behind a real socket ──────────────────────────────────────────────────────────────────────
 
 
@@ -402,7 +296,7 @@ def test_a_socket_hangs_until_the_client_gives_up(server):
     with served_client(server) as (client, app_id):
         rule_id = add_once(client, application=app_id, effect="hang")
         with pytest.raises(httpx2.ReadTimeout):
-            client.get("/customers", timeout=0.2)
+            client.get("/customers", timeout=httpx2.Timeout(30, read=0.5))
         assert client.get("/customers").status_code == 200
         path = "/_tallystick/control/requests"
         listed = client.get(path, params={"application": app_id}).json()["requests"]

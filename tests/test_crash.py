@@ -20,8 +20,7 @@ from tallystick.api.exchanges import service, store
 from tallystick.clock import SECOND_MS
 from tallystick.store.db import Statement
 
-from . import crash_child
-from .databases import postgres
+from . import crash_child, databases
 from .gateway import InProcess, in_process
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -124,12 +123,12 @@ async def sweep(
 
 @contextlib.contextmanager
 def sqlite(folder: Path):
-    yield f"sqlite:///{folder}/tallystick.db"
+    yield databases.sqlite(folder)
 
 
 @contextlib.contextmanager
 def on_postgres(_folder: Path):
-    with postgres() as url:
+    with databases.postgres() as url:
         yield url
 
 

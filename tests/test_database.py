@@ -16,6 +16,7 @@ import tallystick
 from tallystick.store import migrations
 from tallystick.store.db import EVERY, Statement, StoreFailed, connect
 from tallystick.store.sqlite import open_connection
+from tests.databases import sqlite
 
 pytestmark = pytest.mark.anyio
 
@@ -96,6 +97,62 @@ async def test_what_is_committed_is_seen_at_once(db):
         assert await count(db) == n + 1
 
 
+async def late_reads(db):
+    """How many of many reads did not see a commit that somebody had been told of before."""
+    told, late = 0, 0
+
+    async def write(number):
+        nonlocal told
+        for _ in range(20):
+            await db.transact(lambda tx: tx.run(ADD, **add(str(number))))
+            told += 1
+            await read()
+
+    async def read():
+        nonlocal late
+        known = told
+        late += await count(db) < known
+        await asyncio.sleep(0)
+
+    async def read_on():
+        while told < 100:
+            await read()
+
+    await asyncio.gather(*map(write, range(5)), *(read_on() for _ in range(5)))
+    return late
+
+
+async def test_readers_see_every_commit_that_somebody_was_told_of(db):
+    """Reads of one turn of the loop share a snapshot: none may be older than its question."""
+    assert await late_reads(db) == 0
+
+
+async def test_a_snapshot_that_is_held_too_long_would_be_noticed(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path / 'late.db'}"
+    await migrations.migrate(url)
+    db = connect(url)
+    await db.open()
+    end = db._end_snapshot
+    monkeypatch.setattr(
+        db, "_end_snapshot", lambda: asyncio.get_running_loop().call_later(0.02, end)
+    )
+    assert await late_reads(db) > 0
+    await asyncio.sleep(0.05)
+    await db.close()
+
+
+async def test_readers_see_what_another_process_commits(db, database_url):
+    other = connect(database_url)
+    await other.open()
+    try:
+        for number in range(10):
+            assert await count(db) == number
+            await other.transact(lambda tx: tx.run(ADD, **add()))
+            assert await count(db) == number + 1
+    finally:
+        await other.close()
+
+
 async def test_a_cancelled_caller_leaves_the_store_usable(db):
     waiting = [
         asyncio.ensure_future(db.transact(lambda tx: tx.run(ADD, **add()))) for _ in range(20)
@@ -170,6 +227,53 @@ def test_sqlite_is_set_up_to_keep_what_it_acknowledged(tmp_path):
         "secure_delete": 1,
     }
     assert (tmp_path / "x.db").stat().st_mode & 0o077 == 0
+
+
+class Failing:
+    """A connection on which each of these statements fails once."""
+
+    def __init__(self, connection, *statements):
+        self._connection, self._failing = connection, list(statements)
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def execute(self, sql, *values):
+        if sql in self._failing:
+            self._failing.remove(sql)
+            raise sqlite3.OperationalError("disk I/O error")
+        return self._connection.execute(sql, *values)
+
+
+async def test_a_commit_that_fails_may_have_committed_and_a_failed_rollback_stops_nobody(tmp_path):
+    db = connect(sqlite(tmp_path))
+    await db.open()
+    db._writer = Failing(db._writer, "COMMIT", "ROLLBACK")
+    with pytest.raises(StoreFailed) as failed:
+        await db.transact(lambda tx: tx.run(ADD, **add()))
+    assert failed.value.committed is None
+    with pytest.raises(StoreFailed) as failed:  # what failed has to be rolled back first
+        await asyncio.wait_for(db.transact(lambda tx: tx.run(ADD, **add())), 30)
+    assert failed.value.committed is False
+    await db.transact(lambda tx: tx.run(ADD, **add("kept")))
+    assert [row[0] for row in await db.all(LIST, app_id="a")] == ["kept"]
+    await db.close()
+
+
+async def test_a_read_that_breaks_off_is_an_outage(tmp_path, monkeypatch):
+    class Cursor:
+        def fetchone(self):
+            raise sqlite3.OperationalError("disk I/O error")
+
+        fetchall = fetchone
+
+    db = connect(sqlite(tmp_path))
+    await db.open()
+    monkeypatch.setattr(db, "_read", lambda *_: Cursor())
+    for read in (db.one, db.all):
+        with pytest.raises(StoreFailed):
+            await read(COUNT, app_id="a")
+    await db.close()
 
 
 async def test_a_database_that_is_not_there_is_told(tmp_path):

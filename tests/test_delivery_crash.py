@@ -17,8 +17,7 @@ import pytest
 
 from tallystick.api.webhooks.queue import LEASE_MS
 
-from . import delivery_crash_child
-from .databases import postgres
+from . import databases, delivery_crash_child
 from .gateway import in_process
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -104,12 +103,12 @@ async def sweep(
 
 @contextlib.contextmanager
 def sqlite(folder: Path):
-    yield f"sqlite:///{folder}/tallystick.db"
+    yield databases.sqlite(folder)
 
 
 @contextlib.contextmanager
 def on_postgres(_folder: Path):
-    with postgres() as url:
+    with databases.postgres() as url:
         yield url
 
 

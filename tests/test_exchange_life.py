@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
+import base64
+import json
 
 import pytest
 
 from tallystick.api.exchanges import health
 from tallystick.clock import DAY_MS, HOUR_MS, MINUTE_MS
+from tallystick.partners.errors import ConsentLost
 from tallystick.store.db import Statement
+
+from .gateway import in_process
+from .linked_account import Linked
+from .notices import assert_heard_as_signed
 
 pytestmark = pytest.mark.anyio
 
-REAUTH = "customer_exchange_reauth_required"
-_ROW = Statement("SELECT status, cause, cause_code, deadline_at, external_id FROM exchange")
-
-
-class Linked:
-    """A Plaid account that was linked, and what the tests do to it."""
-
-    def __init__(self, gateway, client, customer, exchange, source):
-        self.gateway, self.client = gateway, client
-        self.customer, self.exchange, self.source = customer, exchange, source
-
-    async def sign_in(self):
-        """After the clock was moved, the access token is an old one."""
-        made = self.client.made
-        await self.client.sign_in(made["client_id"], made["client_secret"])
-
-    async def days(self, number):
-        self.gateway.clock.advance(number * DAY_MS)
-        await self.sign_in()
-
-    async def balance(self):
-        answer = await self.client.get(f"{self.source}/balance")
-        return answer.json().get("code", answer.status_code)
-
-    async def repair(self, **signs_in):
-        session = await self.client.create(f"{self.exchange}/exchange-sessions", {})
-        return await self.client.complete(session, **signs_in)
-
-    async def row(self):
-        (row,) = await self.gateway.core.db.all(_ROW)
-        return dict(zip(("status", "cause", "code", "deadline", "item"), tuple(row), strict=True))
-
-    async def notice(self, code):
-        """Have Plaid post a signed webhook, and wait until it was taken."""
-        before = await self.row()
-        answer = await self.client.post(
-            "/_partners/plaid/_control/notice",
-            json={"item_id": before["item"], "webhook_code": code},
-        )
-        assert answer.status_code == 200, answer.text
-        for _ in range(200):
-            await asyncio.sleep(0.01)
-            if await self.row() != before:
-                return
-
-    async def told(self):
-        listed = (await self.client.get("/events?limit=100")).json()["_embedded"]["events"]
-        return [each for each in listed if each["topic"] == REAUTH]
+NOT_REPAIRABLE = "Not authorized to create re-authentication exchange session."
 
 
 @pytest.fixture
@@ -162,6 +121,7 @@ async def test_a_signed_warning_is_told_with_lead_time(linked):
     assert (row["status"], row["cause"], row["code"]) == ("active", "person", "PENDING_DISCONNECT")
     assert row["deadline"] > linked.gateway.clock.now_ms()
     assert await linked.balance() == 200  # it still works, and works on
+    assert await linked.row() == row
     assert len(await linked.told()) == 1
 
 
@@ -172,7 +132,7 @@ async def test_a_signed_revocation_removes_the_exchange_and_its_grant(linked):
     assert (await linked.gateway.core.db.one(count))[0] == 1
     assert await linked.balance() == "InvalidExchange"
     refused = await linked.client.post(f"{linked.exchange}/exchange-sessions", json={})
-    assert (refused.status_code, refused.json()["code"]) == (400, "InvalidExchange")
+    assert (refused.status_code, refused.json()["message"]) == (403, NOT_REPAIRABLE)
 
 
 @pytest.mark.parametrize(
@@ -225,6 +185,89 @@ async def test_a_repeated_notice_is_taken_once(linked, monkeypatch):
     assert (await linked.row())["cause"] is None
 
 
+async def test_mx_rings_a_doorbell_with_the_shared_secret(tmp_path, database_url, monkeypatch):
+    secret = {"mx": {"webhook_secret": "a key"}}
+    async with in_process(tmp_path, database_url, partners=secret) as gateway:
+        client = await gateway.application()
+        await client.exchange(await client.customer(), "MX")
+        (member,) = await gateway.core.db.one(Statement("SELECT external_id FROM exchange"))
+
+        def sign(_body, secret="a key", scheme="Basic"):
+            token = base64.b64encode(f"mx:{secret}".encode()).decode()
+            return {"Authorization": f"{scheme} {token}"}
+
+        said = {"type": "CONNECTION_STATUS", "action": "CHANGED", "member_guid": member}
+        degrade = f"/_partners/mx/_control/members/{member}/degrade"
+        await assert_heard_as_signed(
+            gateway, client, monkeypatch, key="mx", body=json.dumps(said).encode(), sign=sign,
+            forged={"another": sign(b"", "another"), "no Basic": sign(b"", scheme="Bearer")},
+            lose=lambda: client.post(degrade, json={"connection_status": "DENIED"}),
+            doorbell=True,
+        )  # fmt: skip
+
+
+async def test_who_sends_no_notices_is_not_heard(gateway):
+    """Finicity's notices go to the integrator, whose contract it is."""
+    assert (await gateway.client().post("/_inbound/finicity", json={})).status_code == 404
+
+
+# ── the end of a consent ──────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def ending(linked):
+    """Its consent ends in twenty days."""
+    ends_at = linked.gateway.clock.now_ms() + 20 * DAY_MS
+    known = Statement("UPDATE exchange SET consent_expires_at = :ends_at")
+    await linked.gateway.core.db.transact(lambda tx: tx.run(known, ends_at=ends_at))
+    return linked, ends_at
+
+
+async def sweep_at(linked, at_ms):
+    linked.gateway.clock.set(at_ms)
+    await health.sweep(linked.gateway.core)
+    await linked.sign_in()
+    row = await linked.row()
+    return row["status"], row["cause"], row["code"], row["deadline"]
+
+
+async def test_a_consent_that_ends_is_told_once_seven_days_before(ending, monkeypatch):
+    linked, ends_at = ending
+    first = ends_at - health.LEAD_MS
+    assert await sweep_at(linked, first - MINUTE_MS) == ("active", None, None, None)
+    assert await linked.told() == []
+    warned = ("active", "person", "CONSENT_ENDING", ends_at)
+    for day in range(7):  # and looked at daily, and used, until then
+        assert await sweep_at(linked, first + day * DAY_MS) == warned
+        assert await linked.balance() == 200
+    assert len(await linked.told()) == 1
+
+    async def refuse(*_args):
+        raise ConsentLost("ENDED")
+
+    monkeypatch.setattr(linked.gateway.core.partners.by_key("plaid"), "list_accounts", refuse)
+    assert (await sweep_at(linked, ends_at))[0] == "deactivated"
+    assert len(await linked.told()) == 1
+
+
+async def test_a_consent_that_was_renewed_outlives_its_old_end(ending):
+    linked, ends_at = ending
+    await sweep_at(linked, ends_at - health.LEAD_MS)
+    for after in (0, HOUR_MS, health.CHECK_EVERY_MS):  # nobody told us of the renewal
+        assert await sweep_at(linked, ends_at + after) == ("active", None, None, None)
+    assert len(await linked.told()) == 1
+
+
+async def test_who_was_warned_and_repairs_is_well_at_once(ending):
+    linked, ends_at = ending
+    await sweep_at(linked, ends_at - health.LEAD_MS)
+    await linked.repair()
+    assert await linked.balance() == 200
+    assert (await linked.row())["cause"] is None
+    assert await sweep_at(linked, ends_at - DAY_MS) == ("active", None, None, None)
+    assert len(await linked.told()) == 1
+
+
 # ── who may ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -237,8 +280,16 @@ async def test_whose_exchange_it_is(linked):
     assert (refused.status_code, refused.json()["code"], refused.json()["message"]) == (
         403,
         "forbidden",
-        "Not authorized to create re-authentication exchange session.",
+        NOT_REPAIRABLE,
     )
+
+
+@pytest.mark.parametrize("partner", ["Finicity", "Flinks", "Checkout.com"])
+async def test_where_there_is_nothing_to_repair_with(gateway, partner):
+    client = await gateway.application()
+    exchange = await client.exchange(await client.customer(), partner)
+    refused = await client.post(f"{exchange}/exchange-sessions", json={})
+    assert (refused.status_code, refused.json()["message"]) == (403, NOT_REPAIRABLE)
 
 
 async def test_no_body_at_all_is_as_good_as_an_empty_one(linked):

@@ -209,11 +209,14 @@ async def test_head_is_get_without_a_body(client):
 
 
 async def test_browsers_may_call_the_sandbox(client):
-    answer = await client.options("/customers", headers={"Origin": "http://localhost:3000"})
+    origin = {"Origin": "http://localhost:3000"}
+    answer = await client.options("/customers", headers=origin)
     assert answer.status_code == 204
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "authorization" in answer.headers["access-control-allow-headers"]
-    assert (await client.get("/")).headers["access-control-allow-origin"] == "*"
+    answer = await client.get("/", headers=origin)
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert not [name for name in (await client.get("/")).headers if "access-control" in name]
 
 
 async def test_links_follow_the_host_that_was_called(client):
@@ -331,7 +334,7 @@ def test_heads_and_bodies_that_trickle_are_cut_off(server, monkeypatch):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             connection.sendall(opening)
             started, received = time.monotonic(), b""
-            while time.monotonic() - started < 5:
+            while time.monotonic() - started < 12:
                 try:
                     connection.sendall(b"X")
                     connection.settimeout(0.1)
@@ -342,7 +345,7 @@ def test_heads_and_bodies_that_trickle_are_cut_off(server, monkeypatch):
                     continue
                 except OSError:
                     break
-            assert time.monotonic() - started < 4
+            assert time.monotonic() - started < 9
             assert received.startswith(answered)
 
 

@@ -197,6 +197,7 @@ def test_npm_dwolla_v2(server, partner):
     assert found["refused"] == [401, "InvalidExchangeToken"]
     assert found["absent"] == [404, "Customer not found."]
     assert found["removed"] is True
+    assert found.get("name") == ("no-match" if partner == "Checkout.com" else None)
     check_partner(found, partner)
 
 

@@ -47,6 +47,7 @@ async def main():
             }
             sandbox = await client.post("/token", data=form, auth=("sandbox-key", "sandbox-secret"))
             paths = ["/_partners/plaid/link/token/create", "/_tallystick/control/clock",
+                     "/_tallystick/openapi.json",
                      "/_partners/mx/users", "/_partners/_assets/connect.css"]
             partners = (await client.get("/exchange-partners")).json()
             print(json.dumps({

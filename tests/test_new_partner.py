@@ -107,7 +107,7 @@ def tree(tmp_path_factory) -> Path:
     """A copy of the tree with the new partners in it."""
     folder = tmp_path_factory.mktemp("seventh")
     copy = folder / "tallystick"
-    ignored = shutil.ignore_patterns(".venv", ".git", "node_modules", "__pycache__", ".*_cache")
+    ignored = shutil.ignore_patterns(".venv", ".git", "node_modules", ".*_cache", "*.pyc.*")
     shutil.copytree(ROOT, copy, ignore=ignored)
     if SHARED.exists():
         (folder / SHARED.name).symlink_to(SHARED)

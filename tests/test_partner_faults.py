@@ -24,7 +24,7 @@ from tallystick.errors import RequestTimeout
 from tallystick.partners.errors import PartnerUnavailable
 from tallystick.store import idempotency
 
-from .databases import postgres
+from .databases import postgres, sqlite
 from .partner_cells import Cell, Tally, fill, honestly
 from .partner_faults import FAULTS, LOST, World, world
 from .partner_links import OLD_BALANCE, OPERATIONS, REDEEM, RESUME, WAYS, why_not
@@ -50,7 +50,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 async def here(folder: Path) -> AsyncIterator[World]:
-    async with world(folder, f"sqlite:///{folder}/tallystick.db") as made:
+    async with world(folder, sqlite(folder)) as made:
         yield made
 
 

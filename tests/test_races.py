@@ -48,3 +48,13 @@ async def test_one_key_used_by_sixteen_has_one_effect(gateway, partner):
     again = await client.post(f"{customer}/exchanges", **options)
     assert (again.status_code, again.headers["location"]) == (201, locations.pop())
     assert (await client.get(f"{customer}/exchanges")).json()["total"] == 1
+
+
+async def test_one_key_used_by_sixteen_makes_one_customer(gateway):
+    """Also for those who look after the winner has committed, and find the address taken."""
+    client = await gateway.application()
+    body = {"firstName": "Ada", "lastName": "Byron", "email": "racers@example.com"}
+    options = {"json": body, "headers": {"Idempotency-Key": "racers"}}
+    answers = await asyncio.gather(*(client.post("/customers", **options) for _ in range(RACERS)))
+    assert {each.status_code for each in answers} <= {201, 409}
+    assert len({each.headers["location"] for each in answers if each.status_code == 201}) == 1

@@ -1,4 +1,4 @@
-"""The base install is the SDK and needs httpx2 and msgspec, with what these need, and no more."""
+"""The base install is the SDK and needs httpx2, msgspec and what these need, and no more."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 from .requirements import ROOT
 
-BASE = ("httpx2", "msgspec")
+BASE = ("httpx2", "msgspec", "typing-extensions")
 NOT_OURS = ("starlette", "sqlalchemy", "cryptography", "jinja2", "uvicorn", "pydantic", "structlog")
 
 SCRIPT = """

@@ -31,8 +31,8 @@ from tallystick.sdk.errors import error_of
 from tallystick.sdk.webhooks import Webhook
 from tallystick.sdk.wirelog import masked
 
+from .sdk_operations import CALLS
 from .sdk_world import BASE, CUSTOMER, ID, Recorder, answer, customer
-from .test_sdk_twins import CALLS
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=12),

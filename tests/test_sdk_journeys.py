@@ -11,7 +11,7 @@ from tallystick import AsyncClient, Client, InvalidExchangeTokenError, Validatio
 from tallystick.clock import HOUR_MS
 from tallystick.partners import registry
 
-from .gateway import BASE, InProcess, Served
+from .gateway import BASE, InProcess, Served, served
 
 PARTNERS = [each.key for each in registry.manifests() if each.key in ("plaid", "mx")]
 TOPICS = ["customer_funding_source_verified", "customer_funding_source_added", "customer_created"]
@@ -58,6 +58,25 @@ def test_a_bank_account_is_linked(server, credentials, partner):
         listed = client.funding_sources.list_customer_funding_sources(customer, removed=False)
         assert [each.id for each in listed] == [bank.id]
         assert client.funding_sources.remove(bank).removed is True
+
+
+@pytest.mark.skipif(
+    "checkout" not in {each.key for each in registry.manifests()}, reason="no cards in this tree"
+)
+def test_the_issuer_of_a_card_is_asked_about_a_name(server, credentials):
+    with Client(**credentials) as client:
+        customer = client.customers.create(**ADA)
+        session = client.exchange_sessions.create_customer_exchange_session(
+            customer,
+            exchange_partner="checkout",
+            card_details={"first_name": "John", "last_name": "John", "account_name_inquiry": True},
+        )
+        token = server.complete(session.id)["token"]
+        exchange = client.exchanges.create_customer_exchange(
+            customer, exchange_partner="checkout", token=token
+        ).fetch()
+        assert exchange.card_details.account_name_inquiry == "partial-match"
+        assert client.exchanges.list_customer_exchanges(customer).items == [exchange]
 
 
 @pytest.mark.anyio
@@ -219,3 +238,60 @@ def test_what_the_gateway_answers_is_what_the_models_say(credentials):
         assert (len(events), exchanges.total, sources.total) == (1, 0, 0)
         for each in (root, account, *partners, *events):
             assert not each.unknown
+
+
+# ── those with whom the integrator has a contract, and those that come back by redirect ────────
+
+
+KEYS = {each.key for each in registry.manifests()}
+BACK = "https://shop.example.com/back"
+
+
+def own_proof(server: Served, partner: str) -> dict[str, object]:
+    """What the partner's own page gives an integrator, as keywords."""
+    done = httpx2.post(f"{server.url}/_partners/{partner}/_control/complete", json={})
+    return done.json()["proof"]
+
+
+@pytest.mark.parametrize("partner", sorted({"flinks", "finicity"} & KEYS))
+def test_a_proof_of_an_own_contract_makes_an_exchange(server, credentials, partner):
+    with Client(**credentials) as client:
+        customer = client.customers.create(**ADA)
+        proof = own_proof(server, partner)
+        exchange = client.exchanges.create_customer_exchange(
+            customer, exchange_partner=partner, **proof
+        )
+        bank = client.funding_sources.create_customer_funding_source(
+            customer, exchange=exchange, type="checking", name="Main"
+        ).fetch()
+        assert (bank.status, exchange.fetch().status) == ("verified", "active")
+
+
+@pytest.mark.skipif("checkout" not in KEYS, reason="Checkout.com is not in this tree")
+def test_a_card_is_linked_as_one_thing(credentials):
+    address = {"address1": "1 Main St", "city": "Ames", "state_province_region": "IA",
+               "country": "US", "postal_code": "50010"}  # fmt: skip
+    with Client(**credentials) as client:
+        link = client.link_bank_account(client.customers.create(**ADA), partner="checkout")
+        assert link.session.external_provider_session_data
+        link.simulate()
+        card = link.complete().create_funding_source(
+            name="Card",
+            card_details={"first_name": "Ada", "last_name": "Byron", "billing_address": address},
+        )
+        assert (card.type, card.status) == ("card", "verified")
+
+
+@pytest.mark.skipif("visa" not in KEYS, reason="Visa is not in this tree")
+def test_who_comes_back_by_redirect_is_linked_as_one_thing(tmp_path, database_url):
+    """Visa's exchange is made by the gateway, when the browser comes back."""
+    with (
+        served(tmp_path, database_url, compat={"visa": True}) as server,
+        Client(base_url=server.url) as client,
+    ):
+        customer = client.customers.create(**ADA)
+        link = client.link_bank_account(customer, partner="visa", redirect_url=BACK)
+        assert "/_partners/visa/" in link.connect_url
+        link.simulate()
+        bank = link.wait(timeout=20).create_funding_source(name="Main", type="checking")
+        assert bank.status == "verified"

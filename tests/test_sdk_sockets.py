@@ -45,7 +45,7 @@ def listening(serve):
 
 def silent(connection, stop):
     connection.recv(4096)
-    stop.wait(10)
+    stop.wait(60)
 
 
 def hang_up(connection, stop):
@@ -101,7 +101,7 @@ def call(kind, url, timeout):
 @pytest.mark.parametrize("serve", [hang_up, garbage, half, bad_gzip])
 def test_what_is_no_answer_is_a_connection_error(kind, serve):
     with listening(serve) as url, pytest.raises(APIConnectionError) as caught:
-        call(kind, url, 5)
+        call(kind, url, 60)
     assert not isinstance(caught.value, APITimeoutError)
     assert caught.value.__cause__ is not None
 
@@ -112,14 +112,14 @@ def test_the_deadline_ends_the_wait(kind, serve):
     started = time.monotonic()
     with listening(serve) as url, pytest.raises(APITimeoutError):
         call(kind, url, 0.4)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20  # not the minute that the server waits
 
 
 def test_the_async_deadline_also_ends_a_head_that_trickles():
     started = time.monotonic()
     with listening(trickling_head) as url, pytest.raises(APITimeoutError):
         call(AsyncClient, url, 0.4)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20  # not the minute that the server waits
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
@@ -127,7 +127,7 @@ def test_nobody_there_is_a_connection_error(kind):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     with pytest.raises(APIConnectionError):
-        call(kind, url, 5)
+        call(kind, url, 60)
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])

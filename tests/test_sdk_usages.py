@@ -21,8 +21,8 @@ from tallystick.sdk.results import Created
 
 from . import usages
 from .requirements import ROOT
+from .sdk_operations import anything
 from .sdk_world import BASE, CUSTOMER, ID, Recorder, answer, customer, error
-from .test_sdk_twins import anything
 
 USAGES = ROOT / "tests" / "usages.py"
 WRONG = ROOT / "tests" / "wrong_usages.py"
@@ -51,7 +51,7 @@ def marked() -> set[int]:
 
 
 def lines_with_errors(output: str, file: Path) -> set[int]:
-    told = re.compile(rf"(?:.*/)?{re.escape(file.name)}:(\d+): error:")
+    told = re.compile(rf"(?:.*/)?{re.escape(file.name)}:(\d+):(?:\d+:)? error\b")
     return {int(m[1]) for line in output.splitlines() if (m := told.match(line))}
 
 
@@ -63,7 +63,6 @@ def test_every_mistake_is_refused(mypy):
     assert lines_with_errors(mypy, WRONG) == marked(), mypy
 
 
-@pytest.mark.slow
 def test_pyright_agrees(tmp_path):
     """The usages are clean in its strict mode too, and it refuses the same lines."""
     for file in (USAGES, WRONG):
@@ -91,6 +90,14 @@ def test_pyright_agrees(tmp_path):
     }
     wanted = {(WRONG.name, n) for n in marked()}
     assert errors == wanted, told
+
+
+def test_ty_agrees():
+    """The usages are clean for it, and it refuses the same lines."""
+    run = checked("ty", "check", "--output-format", "concise", str(USAGES), str(WRONG))
+    assert run.returncode in (0, 1), run.stderr
+    assert not lines_with_errors(run.stdout, USAGES), run.stdout
+    assert lines_with_errors(run.stdout, WRONG) == marked(), run.stdout
 
 
 # ── they run ──────────────────────────────────────────────────────────────────────────────────
@@ -170,7 +177,7 @@ def test_waiting_outlasts_an_outage_and_says_what_it_was(monkeypatch):
     with Recorder(server).client(max_retries=0) as client:
         waiting = client.link_bank_account(ID, partner="plaid")
         with pytest.raises(LinkNotCompletedError) as caught:
-            waiting.wait(timeout=0.2)
+            waiting.wait(timeout=1)
     assert isinstance(caught.value.__cause__, ServerError)
     assert len(down) > 3
 

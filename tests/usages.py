@@ -30,6 +30,7 @@ from tallystick import (
     InvalidExchangeTokenError,
     LinkState,
     Page,
+    RawResponse,
     RetryConfig,
     UpdateCredentialsError,
     ValidationError,
@@ -64,6 +65,8 @@ async def usage_02_async_is_the_same_with_await(client: AsyncClient, customer: s
         assert_type(await session.fetch(), ExchangeSession)
         connections = await client.exchange_sessions.list_available_exchange_connections(customer)
         assert_type(connections[0], AvailableConnection)
+        raw = await client.with_raw_response.customers.get(customer)
+        assert_type(raw, RawResponse[Customer])
         assert_type((await client.link_bank_account(customer, partner="mx")).state, LinkState)
 
 
@@ -211,7 +214,13 @@ def usage_18_raw_responses(client: Client, cid: str) -> None:
     s = client.customers.get(cid)
     log.info("%s %s %d", s.http.request_id, s.http.status_code, s.http.retries)
     raw = client.with_raw_response.customers.get(cid)
+    assert_type(raw, RawResponse[Customer])
     log.info("%s %s", raw.headers["x-request-id"], raw.parse().id)
+    made = client.with_raw_response.exchanges.create_customer_exchange(
+        cid, exchange_partner="plaid", plaid_public_token="public-sandbox-1"
+    )
+    assert_type(made, RawResponse[Created[Exchange]])
+    assert_type(client.with_raw_response.customers.list(), RawResponse[Page[Customer]])
     client.get("/some/new/endpoint", params={"a": 1}).json()
     log.info("%s %s", s.unknown, s.raw["id"])
 

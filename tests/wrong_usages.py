@@ -24,6 +24,8 @@ def wrong(client: Client, customer: Customer, exchange: Created[Exchange]) -> No
     client.customers.create(first_name="Ada")  # refused: last_name and email are needed
     client.customers.create(first_name="Ada", last_name="B", email="a", typ="x")  # refused
     client.customers.create(first_name="Ada", last_name="B", email="a", type="x")  # refused
+    client.customers.update(customer, nick="x")  # refused
+    client.funding_sources.update("0192", nick="x")  # refused
     fund = client.funding_sources.create_customer_funding_source
     fund(customer, type="checking", name="N")  # refused: from what?
     fund(customer, exchange=exchange, type="loan", name="N")  # refused: not from an exchange
@@ -35,6 +37,10 @@ def wrong(client: Client, customer: Customer, exchange: Created[Exchange]) -> No
     Client(environment="prod")  # refused
     Client(timeout="5")  # refused
     print(customer.first_nam)  # refused
+    raw = client.with_raw_response
+    print(raw.customers.get(customer).id)  # refused: not parsed
+    raw.exchanges.create_customer_exchange(customer, exchange_partner="plaid")  # refused
+    raw.exchange.get(exchange)  # refused
     for page in client.customers.list(limit="2"):  # refused
         print(page)
 

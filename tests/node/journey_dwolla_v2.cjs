@@ -23,8 +23,12 @@ async function main() {
 
   let { proof } = await ownContract(partner);
   if (!proof) {
+    const cardDetails = { firstName: "James", lastName: "Taylor", accountNameInquiry: true };
     const session = (
-      await dwolla.post(`${customer}/exchange-sessions`, { _links: links })
+      await dwolla.post(`${customer}/exchange-sessions`, {
+        _links: links,
+        ...(partner === "Checkout.com" && { cardDetails }),
+      })
     ).headers.get("location");
     const shown = (await dwolla.get(session)).body;
     found.token = shown.externalProviderSessionToken;
@@ -41,7 +45,9 @@ async function main() {
   const exchange = (
     await dwolla.post(`${customer}/exchanges`, { _links: links, ...proof })
   ).headers.get("location");
-  found.exchange = (await dwolla.get(exchange)).body.status;
+  const exchanged = (await dwolla.get(exchange)).body;
+  found.exchange = exchanged.status;
+  found.name = exchanged.cardDetails?.accountNameInquiry;
 
   // The example builds this link itself, from the host it believes it talks to.
   const believed = `https://api-sandbox.dwolla.com/exchanges/${idOf(exchange)}`;

@@ -1,0 +1,189 @@
+"""The command line as a whole: every command is walked; and those on sessions, partners, changes."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from cyclopts import App
+
+from tallystick.cli.main import app
+from tallystick.partners import registry
+from tallystick.store import audit
+
+from .commands import TALLYSTICK, answer, environment, run
+from .gateway import InProcess, Served
+from .requirements import ROOT
+
+REFERENCE = (ROOT / "docs" / "reference" / "cli.md").read_text()
+ASKED_FOR = [
+    "serve",
+    "worker",
+    "migrate",
+    "demo",
+    "listen",
+    "trigger",
+    "logs",
+    "tail",
+    "events",
+    "resend",
+    "env",
+    "exec",
+    "clock",
+    "faults",
+    "seed",
+    "reset",
+    "snapshot",
+    "exchange",
+    "session",
+    "partner",
+    "app",
+    "keys",
+    "orphans",
+    "audit",
+    "doctor",
+    "completion",
+]
+# They have no result: they run a program, or are one.
+WITHOUT_RESULT = {("serve",), ("worker",), ("demo",), ("exec",), ("completion",)}
+
+
+def walked(at: App, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command by its words, with the function that it runs."""
+    for name in at:
+        if name.startswith("-"):
+            continue
+        below = at[name]
+        if below.default_command is not None:
+            yield (*words, name), below.default_command
+        yield from walked(below, (*words, name))
+
+
+COMMANDS = dict(walked(app))
+
+
+def test_the_commands_asked_for_are_there():
+    assert set(ASKED_FOR) <= {word for words in COMMANDS for word in words}
+    assert len(COMMANDS) > 40
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_has_an_example_and_the_reference_the_command(words: tuple[str, ...]):
+    said = " ".join(inspect.getdoc(COMMANDS[words]).split())
+    # A command may have two names; its example is of one of them.
+    names = [each for each, function in COMMANDS.items() if function is COMMANDS[words]]
+    assert any(f"Example: tallystick {' '.join(each)}" in said for each in names)
+    assert f"`{words[0]}" in REFERENCE or f"## {words[0]}" in REFERENCE
+    assert all(word in REFERENCE for word in words)
+
+
+@pytest.mark.parametrize("words", [e for e in COMMANDS if e not in WITHOUT_RESULT], ids=" ".join)
+def test_whatever_has_a_result_has_a_format(words: tuple[str, ...]):
+    assert "format" in inspect.signature(COMMANDS[words]).parameters
+
+
+def test_help_is_shown():
+    shown = run("session", "create", "--help")
+    assert "Example: tallystick session create 0192… --partner MX" in shown.stdout
+
+
+def credentials(server: Served) -> dict[str, str]:
+    made = server.application()
+    return {
+        "TALLYSTICK_URL": server.url,
+        "TALLYSTICK_CLIENT_ID": made["client_id"],
+        "TALLYSTICK_CLIENT_SECRET": made["client_secret"],
+    }
+
+
+@pytest.mark.skipif("mx" not in {e.key for e in registry.manifests()}, reason="MX is not here")
+def test_a_session_is_begun_shown_and_finished(server: Served):
+    here = credentials(server)
+    about = answer("trigger", "customer_created", **here)
+    made = answer("session", "create", about["customer"], "--partner", "MX", **here)
+    assert made["open"].startswith("http")
+    assert answer("session", "show", made["id"], **here) == made
+    lines = run("session", "show", made["id"], "--format", "text", **here).stdout.splitlines()
+    assert lines[0].split() == ["id", made["id"]]
+    done = run("session", "complete", made["id"], "--institution", "mxbank",
+               "--user", "mxuser", "--password", "any", **here)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    linked = answer("trigger", "customer_exchange_reauth_required", "--partner", "MX", **here)
+    again = answer("session", "reauth", linked["exchange"], **here)
+    assert again["id"] != made["id"]
+    refused = run("session", "show", "nobody", **here)
+    assert (refused.returncode, refused.stdout) == (1, "")
+
+
+def test_a_call_is_shown_when_it_comes(server: Served):
+    application = server.application()
+    following = subprocess.Popen(
+        [*TALLYSTICK, "tail", "--path", f"/{application['id']}", "--format", "json",
+         "--url", server.url],
+        cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        httpx2.get(f"{server.url}/{application['id']}")
+        assert following.stdout
+        assert json.loads(following.stdout.readline())["path"] == f"/{application['id']}"
+        following.send_signal(signal.SIGTERM)
+        assert following.wait(30) == 0
+    finally:
+        following.kill()
+        following.communicate()
+
+
+@pytest.mark.anyio
+async def test_changes_are_listed_newest_first(gateway: InProcess):
+    one, other = [await gateway.application() for _ in range(2)]
+    ada = {"firstName": "Ada", "lastName": "Byron"}
+    for api, email in ((one, "a@example.com"), (other, "a@example.com"), (one, "b@example.com")):
+        await api.post("/customers", json={**ada, "email": email})
+    reads, mine = gateway.core.db, one.made["id"]
+    found = await audit.newest(reads, 10, app_id=mine, resource="customers")
+    assert [each.app_id for each in found] == [mine, mine]
+    assert found[0].number > found[1].number
+    assert await audit.newest(reads, 10, resource_id=found[1].resource_id) == [found[1]]
+    assert len(await audit.newest(reads, 2, resource="customers")) == 2
+
+
+def test_a_store_without_changes_lists_none(tmp_path):
+    here = {"TALLYSTICK_DATA_DIR": str(tmp_path)}
+    assert answer("audit", **here) == []
+    wrong = run("audit", "--limit", "0", **here)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+
+
+def test_partners_and_the_settings_they_have():
+    here = {"TALLYSTICK_PLAID_SECRET": "hunter2"}
+    listed = answer("partner", "list", **here)
+    assert {each["key"] for each in listed} == {each.key for each in registry.manifests()}
+    key = listed[0]["key"]
+    shown = answer("partner", "show", listed[0]["name"].upper(), **here)
+    assert shown["key"] == key
+    assert shown["settings"]["base_url"] == "not given"
+    unknown = run("partner", "show", "nobody")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert key in unknown.stderr
+    assert "hunter2" not in run("partner", "show", "plaid", "--format", "text", **here).stdout
+
+
+def test_a_shell_completes(tmp_path):
+    bash = shutil.which("bash")
+    script = tmp_path / "completion"
+    script.write_text(run("completion", "bash").stdout)
+    asks = (
+        f"source {script}; COMP_WORDS=(tallystick clock fr); COMP_CWORD=2; _tallystick;"
+        " echo ${COMPREPLY[@]}"
+    )
+    done = subprocess.run([bash, "-c", asks], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["freeze"]
+    for shell in ("zsh", "fish"):
+        assert "tallystick" in run("completion", shell).stdout

@@ -1,0 +1,140 @@
+"""PostgreSQL when it does not answer: a standby that is away, a connection that broke, a silence."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import asyncpg
+import pytest
+from asyncpg.pool import PoolConnectionProxy
+
+from tallystick.store import migrations, postgres as store_postgres
+from tallystick.store.db import Statement, StoreFailed, connect
+from tests.databases import postgres
+from tests.requirements import missing
+from tests.storm.cluster import Cluster, binaries
+
+pytestmark = pytest.mark.anyio
+
+ADD = Statement(
+    "INSERT INTO audit (app_id, resource, resource_id, change, created_at)"
+    " VALUES ('a', 'tests', 'r', 'x', 1)"
+)
+COUNT = Statement("SELECT count(*) FROM audit")
+
+
+async def counted(db):
+    row = await db.one(COUNT)
+    return row[0]
+
+
+async def test_a_connection_that_broke_between_two_messages_is_an_outage(monkeypatch):
+    """asyncpg calls that an error of its own, beside those of connections."""
+
+    async def broken(*_arguments, **_options):
+        raise asyncpg.InternalClientError("got result for unknown protocol state 3")
+
+    with postgres() as url:
+        await migrations.migrate(url)
+        db = connect(url)
+        await db.open()
+        for name in ("fetch", "fetchrow"):
+            monkeypatch.setattr(PoolConnectionProxy, name, broken)
+        with pytest.raises(StoreFailed, match="InternalClientError"):
+            await db.all(COUNT)
+        with pytest.raises(StoreFailed, match="InternalClientError") as failed:
+            await db.transact(lambda tx: tx.one(COUNT))
+        assert failed.value.committed is False
+        monkeypatch.undo()
+        assert await counted(db) == 0
+        await db.close()
+
+
+@pytest.mark.parametrize("ended", ["too late", "cancelled"])
+async def test_a_commit_that_waits_for_a_standby_is_never_seen_before_it_is_there(
+    tmp_path, monkeypatch, ended
+):
+    """The server would make visible what it is asked to cancel, and a failover would lose it."""
+    if binaries() is None:
+        missing("initdb, of PostgreSQL's server,")
+    cluster = Cluster(tmp_path, random.Random(1))
+    try:
+        cluster.create()
+        await migrations.migrate(cluster.url)
+        operator = await asyncpg.connect(cluster.url)
+        await operator.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        await operator.close()
+        # Not reloaded: that takes effect at some time, and a commit before it would not wait.
+        cluster.stop()
+        cluster.start()
+        db = connect(cluster.url)
+        await db.open()
+        operator = await asyncpg.connect(cluster.url)
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        monkeypatch.setattr(store_postgres, "STATEMENT_S", 60 if ended == "cancelled" else 3)
+        writing = asyncio.ensure_future(db.transact(lambda tx: tx.run(ADD)))
+        while not await operator.fetchval(waits):
+            await asyncio.sleep(0.01)
+        if ended == "cancelled":
+            writing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await writing
+        else:
+            with pytest.raises(StoreFailed) as failed:
+                await writing
+            assert failed.value.committed is None
+        await asyncio.sleep(0.2)  # long enough for a request to cancel to arrive
+        assert await operator.fetchval(waits) == 1
+        assert await counted(db) == 0
+        await operator.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
+        await operator.execute("SELECT pg_reload_conf()")
+        while await operator.fetchval(waits):
+            await asyncio.sleep(0.01)
+        assert await counted(db) == 1
+        await operator.close()
+        await db.close()
+    finally:
+        cluster.remove()
+
+
+async def test_who_falls_silent_in_a_transaction_does_not_hold_its_locks_for_ever(monkeypatch):
+    """As a process does whose machine is gone: TCP would hope for it for hours."""
+    monkeypatch.setattr(store_postgres, "IDLE_MS", 100)
+    with postgres() as url:
+        await migrations.migrate(url)
+        db = connect(url)
+        await db.open()
+        operator = await asyncpg.connect(url)
+
+        async def falls_silent(tx):
+            await tx.run(ADD)
+            held = "SELECT count(*) FROM pg_locks WHERE relation = 'audit'::regclass"
+            while await operator.fetchval(held):
+                await asyncio.sleep(0.01)
+            await tx.run(ADD)
+
+        with pytest.raises(StoreFailed) as failed:
+            await db.transact(falls_silent)
+        assert failed.value.committed is False
+        assert await counted(db) == 0
+        await operator.close()
+        await db.close()
+
+
+async def test_a_statement_that_takes_too_long_leaves_the_pool_usable(monkeypatch):
+    monkeypatch.setattr(store_postgres, "STATEMENT_S", 0.1)
+    slow = Statement("SELECT pg_sleep(10)")
+    with postgres() as url:
+        await migrations.migrate(url)
+        db = connect(url)
+        await db.open()
+        for _ in range(store_postgres.CONNECTIONS_MAX + 1):
+            with pytest.raises(StoreFailed):
+                await db.one(slow)
+        with pytest.raises(StoreFailed) as failed:
+            await db.transact(lambda tx: tx.one(slow))
+        assert failed.value.committed is False
+        await db.transact(lambda tx: tx.run(ADD))
+        assert await counted(db) == 1
+        await db.close()

@@ -1,0 +1,131 @@
+"""Answers over a socket: whole ones in one piece, all others as the server would write them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import uvicorn
+
+from tallystick.server.protocol import BoundedHttp, WholeAnswer
+
+pytestmark = pytest.mark.anyio
+
+LENGTH = (b"content-length", b"5")
+
+
+def start(*headers):
+    return {"type": "http.response.start", "status": 200, "headers": list(headers)}
+
+
+def body(part, more=False):
+    return {"type": "http.response.body", "body": part, "more_body": more}
+
+
+ANSWERS = {
+    "/whole": [start(LENGTH), body(b"hello")],
+    "/empty": [start((b"content-length", b"0")), body(b"")],
+    "/parts": [start(LENGTH), body(b"hel", more=True), body(b"lo")],
+    "/unmeasured": [start(), body(b"hello")],
+    "/closes": [start(LENGTH, (b"connection", b"close")), body(b"hello")],
+    "/longer": [start((b"content-length", b"4")), body(b"hello")],
+    "/splits": [start(LENGTH, (b"x", b"a\r\nset-cookie: b")), body(b"hello")],
+    "/silent": [],
+    "/headless": [start(LENGTH)],
+}
+
+
+async def application(scope, _receive, send):
+    assert scope["type"] == "http"
+    for message in ANSWERS[scope["path"]]:
+        await send(message)
+
+
+@pytest.fixture
+async def port():
+    config = uvicorn.Config(
+        application, port=0, http=BoundedHttp, lifespan="off", log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    await serving
+
+
+async def ask(port, *lines):
+    """Everything that is answered, until the server closes or is silent for a moment."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for line in lines:
+        writer.write(f"{line} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+    answer = b""
+    try:
+        while part := await asyncio.wait_for(reader.read(65_536), 0.3):
+            answer += part
+    except TimeoutError:
+        pass
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("line", "end"),
+    [
+        ("GET /whole", b"\r\ncontent-length: 5\r\n\r\nhello"),
+        ("GET /empty", b"\r\ncontent-length: 0\r\n\r\n"),
+        ("HEAD /whole", b"\r\ncontent-length: 5\r\n\r\n"),
+        ("GET /parts", b"\r\ncontent-length: 5\r\n\r\nhello"),
+        ("GET /unmeasured", b"\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+        ("GET /closes", b"\r\nconnection: close\r\n\r\nhello"),
+    ],
+)
+async def test_answers_of_every_kind(port, line, end):
+    answer = await ask(port, line)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
+    assert answer.endswith(end)
+
+
+@pytest.mark.parametrize("path", ["/longer", "/splits", "/silent", "/headless"])
+async def test_an_answer_that_makes_no_sense_is_never_half_written(port, path):
+    answer = await ask(port, f"GET {path}")
+    assert answer == b"" or b"hello" not in answer
+    assert b"set-cookie" not in answer
+
+
+async def test_pipelined_requests_are_answered_in_order(port):
+    answer = await ask(port, "GET /whole", "GET /empty", "GET /parts", "GET /whole")
+    assert [part.split(b"\r\n")[0] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200 OK"] * 4
+    assert answer.count(b"hello") == 3
+
+
+async def test_a_whole_answer_is_one_write(port, monkeypatch):
+    written = []
+    send_whole = WholeAnswer._send_whole
+
+    def counted(self, *messages):
+        was = self.transport.write
+        self.transport = Writes(self.transport, written)
+        try:
+            return send_whole(self, *messages)
+        finally:
+            self.transport = self.transport.inner
+            assert self.transport.write == was
+
+    monkeypatch.setattr(WholeAnswer, "_send_whole", counted)
+    answer = await ask(port, "GET /whole", "GET /whole")
+    assert b"".join(written) == answer
+    assert len(written) == 2
+
+
+class Writes:
+    def __init__(self, inner, written):
+        self.inner, self.written = inner, written
+
+    def write(self, data):
+        self.written.append(data)
+        self.inner.write(data)
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
