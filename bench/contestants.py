@@ -1,17 +1,19 @@
-"""The programs that are measured, each a process of its own on the same server with one worker."""
+"""Our own programs that are measured, each a process of its own on the same server."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-import uvicorn
+from uvicorn.supervisors import Multiprocess
 
-from tallystick.cli.serve import build, server_config
+from tallystick.cli import serve
 from tallystick.clock import HOUR_MS
 from tallystick.partners import registry
-from tallystick.partners.contract import SessionRequest, SessionStarted
+from tallystick.partners.contract import Account, Grant, Proof, SessionRequest, SessionStarted
 from tallystick.secret import Secret
 from tallystick.server import config, logs
 
@@ -35,7 +37,10 @@ async def nothing(scope: Any, receive: Any, send: Any) -> None:
 
 
 class InstantConnector:
-    """Stands where Plaid's connector stands and answers at once: the gateway is measured."""
+    """Stands where Plaid's connector stands and answers at once: the gateway is measured.
+
+    Every proof is good, and each grant is of another account.
+    """
 
     def __init__(self, *_parts: Any) -> None:
         pass
@@ -46,21 +51,49 @@ class InstantConnector:
             token=Secret("link-sandbox-00000000-0000-4000-8000-000000000000"),
         )
 
+    async def redeem(self, proof: Proof) -> Grant:
+        secret = proof.identity()
+        return Grant(Secret(secret), external_id=secret)
+
+    async def list_accounts(self, grant: Grant) -> Sequence[Account]:
+        number = grant.secret.reveal().rpartition("-")[2]
+        return [
+            Account(
+                external_id=grant.external_id,
+                kind="checking",
+                name="Checking",
+                mask=number[-4:],
+                number=Secret(number),
+                routing=Secret("222222226"),
+                institution="Bench Bank",
+            )
+        ]
+
+
+def application() -> Any:
+    """What each worker process of the instant gateway runs."""
+    load = registry.load
+    registry.load = lambda name: (
+        InstantConnector if name.endswith("plaid.connector:Connector") else load(name)
+    )
+    return serve.application()
+
 
 def main() -> None:
     which, flags = sys.argv[1], json.loads(sys.argv[2])
     settings = config.load(flags, environ={})
     logs.configure(settings.log_level)
-    if which == "nothing":
-        app: Any = nothing
-    else:
-        if which == "instant":
-            load = registry.load
-            registry.load = lambda name: (
-                InstantConnector if name.endswith("plaid.connector:Connector") else load(name)
-            )
-        app = build(settings)
-    uvicorn.Server(server_config(settings, app)).run()
+    os.environ[serve.FLAGS] = json.dumps(flags)
+    apps: dict[str, Any] = {
+        "nothing": lambda: nothing,
+        "gateway": serve.application,
+        "instant": application,
+    }
+    if settings.workers == 1:
+        serve.Server(serve.server_config(settings, apps[which]())).run()
+        return
+    several = serve.server_config(settings, f"bench.contestants:{apps[which].__name__}")
+    Multiprocess(several, [several.bind_socket()]).run()
 
 
 if __name__ == "__main__":

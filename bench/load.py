@@ -1,8 +1,8 @@
 """A load generator that costs the server's neighbour core as little as it can.
 
-It writes the same request over and over on a few connections, one in flight on each, and reads no
-more of an answer than where it ends. Whether answers are right is the tests' business; every status
-that is not the expected one is counted as an error.
+It writes one request over and over, or one after the other of an iterator, on a few connections,
+one in flight on each, and reads no more of an answer than where it ends. Whether answers are right
+is the tests' business; every status that is not the expected one is counted as an error.
 """
 
 from __future__ import annotations
@@ -10,19 +10,26 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count, repeat
+from typing import Any
 
 import uvloop
+
+from bench import CONNECTIONS, SECONDS, Note
 
 LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
 
 
 @dataclass
 class Result:
-    """`latencies_ms` are sorted."""
+    """`latencies_ms` are sorted; `wrong` is the first answer that was not as expected."""
 
     requests: int = 0
     errors: int = 0
+    wrong: bytes = b""
     seconds: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
 
@@ -37,8 +44,10 @@ class Result:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, request: bytes, expected: bytes, result: Result, until: float) -> None:
-        self.request, self.expected, self.result, self.until = request, expected, result, until
+    def __init__(
+        self, requests: Iterator[bytes], expected: bytes, result: Result, until: float
+    ) -> None:
+        self.requests, self.expected, self.result, self.until = requests, expected, result, until
         self.done = asyncio.get_running_loop().create_future()
         self.sent = 0.0
         self.buffer = b""
@@ -48,8 +57,12 @@ class _Connection(asyncio.Protocol):
         self._send()
 
     def _send(self) -> None:
+        request = next(self.requests, None)
+        if request is None:
+            self.transport.close()
+            return
         self.sent = time.perf_counter()
-        self.transport.write(self.request)  # type: ignore[attr-defined]
+        self.transport.write(request)  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -61,7 +74,9 @@ class _Connection(asyncio.Protocol):
             return
         now = time.perf_counter()
         self.result.requests += 1
-        self.result.errors += self.buffer[9:12] != self.expected
+        if not self.buffer.startswith(self.expected, 9):
+            self.result.errors += 1
+            self.result.wrong = self.result.wrong or self.buffer
         self.result.latencies_ms.append((now - self.sent) * 1000)
         self.buffer = b""
         if now < self.until:
@@ -74,8 +89,49 @@ class _Connection(asyncio.Protocol):
             self.done.set_result(None)
 
 
-def fire(port: int, request: bytes, expected: int, seconds: float, connections: int) -> Result:
-    """Send `request` for `seconds` on that many connections, one request in flight on each."""
+class _Paced(_Connection):
+    def __init__(self, dues: Iterator[float], *parts: Any) -> None:
+        super().__init__(*parts)
+        self.dues = dues
+
+    def _send(self) -> None:
+        due = next(self.dues)
+        delay = due - time.perf_counter()
+        if delay > 0:
+            asyncio.get_running_loop().call_later(delay, self._send_due, due)
+        else:
+            self._send_due(due)
+
+    def _send_due(self, due: float) -> None:
+        super()._send()
+        self.sent = due
+
+
+def fire(
+    port: int, request: bytes | Iterator[bytes], expected: int, seconds: float, connections: int
+) -> Result:
+    """Send `request` for `seconds` on that many connections, one request in flight on each.
+
+    An iterator is sent one after the other, and ends the run when it ends. `expected` is a status,
+    or the first digits of several.
+    """
+    requests = repeat(request) if isinstance(request, bytes) else request
+    return _sent(port, expected, seconds, connections, partial(_Connection, requests))
+
+
+def pace(port: int, request: Iterator[bytes], expected: int, seconds: float, rate: float) -> Result:
+    """Send `rate` requests a second, each when it is due, on CONNECTIONS connections.
+
+    Latency counts from when a request was due: one that had to wait for a connection is late.
+    """
+    started = time.perf_counter()
+    dues = (started + number / rate for number in count())
+    return _sent(port, expected, seconds, CONNECTIONS, partial(_Paced, dues, request))
+
+
+def _sent(
+    port: int, expected: int, seconds: float, connections: int, kind: partial[_Connection]
+) -> Result:
 
     async def run() -> Result:
         result = Result()
@@ -84,7 +140,7 @@ def fire(port: int, request: bytes, expected: int, seconds: float, connections: 
         until = started + seconds
         made = [
             await loop.create_connection(
-                lambda: _Connection(request, str(expected).encode(), result, until),
+                lambda: kind(str(expected).encode(), result, until),
                 "127.0.0.1",
                 port,
             )
@@ -98,14 +154,46 @@ def fire(port: int, request: bytes, expected: int, seconds: float, connections: 
     return uvloop.run(run())
 
 
-def request(port: int, method: str, path: str, token: str = "", body: bytes = b"") -> bytes:
+def request(
+    port: int,
+    method: str,
+    path: str,
+    token: str = "",
+    body: bytes = b"",
+    *,
+    authorization: str = "",
+    kind: str = "application/json",
+) -> bytes:
+    """A request as it goes over the wire; `token` is a bearer's, `kind` the type of `body`."""
     head = [
         f"{method} {path} HTTP/1.1",
         f"Host: 127.0.0.1:{port}",
         "Accept: application/vnd.dwolla.v1.hal+json",
     ]
-    if token:
-        head.append(f"Authorization: Bearer {token}")
+    if token or authorization:
+        head.append(f"Authorization: {authorization or f'Bearer {token}'}")
     if body:
-        head += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        head += [f"Content-Type: {kind}", f"Content-Length: {len(body)}"]
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+def load(
+    note: Note,
+    name: str,
+    port: int,
+    request: bytes | Iterator[bytes],
+    expected: int,
+    seconds: float = SECONDS,
+) -> None:
+    """One contestant's turn of a round; ends the run when an answer is not as expected."""
+    result = fire(port, request, expected, seconds, CONNECTIONS)
+    check(result, name)
+    note(f"{name}_per_s", result.per_second)
+    note(f"{name}_p50_ms", result.percentile(0.50))
+    note(f"{name}_p99_ms", result.percentile(0.99))
+
+
+def check(result: Result, name: str = "") -> None:
+    if result.errors or not result.requests:
+        wrong = f"{result.errors} of {result.requests} answers were not as expected"
+        raise SystemExit(f"{name}: {wrong}\n{result.wrong.decode(errors='replace')}")
