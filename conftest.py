@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.databases import drop_templates, postgres
+from tests.browser import launched
+from tests.databases import drop_all, postgres, sqlite
 from tests.gateway import InProcess, Served, in_process, served
+from tests.receiver import OK, Receiver
 
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All browser tests on one worker: two Chromiums on two cores only wait for each other.
-
-    One that fails is run once more, and the report says so: what a browser does while the machine
-    is busy is not all ours. Nothing else is ever repeated.
-    """
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("browser"))
-            item.add_marker(pytest.mark.flaky(reruns=1))
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 def pytest_sessionfinish() -> None:
-    drop_templates()
+    drop_all()
 
 
 @pytest.fixture
@@ -34,7 +29,7 @@ def anyio_backend() -> str:
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/tallystick.db"
+        yield sqlite(tmp_path)
         return
     with postgres() as url:
         yield url
@@ -53,8 +48,32 @@ def server(
     """A gateway behind a socket, shared: tests isolate themselves by an application each."""
     folder = tmp_path_factory.mktemp("served")
     if request.param == "sqlite":
-        with served(folder, f"sqlite:///{folder}/tallystick.db") as running:
+        with served(folder, sqlite(folder)) as running:
             yield running
         return
     with postgres() as url, served(folder, url) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for all tests of a module: each opens a page of its own (`tests.browser.visit`)."""
+    with launched() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+async def receive() -> AsyncIterator[Callable[..., Awaitable[Receiver]]]:
+    """What starts a receiver of webhooks when awaited; it is stopped when the test ends."""
+    servers = []
+
+    async def start(answer: Any = OK, tls: Any = None) -> Receiver:
+        receiver = Receiver(answer, scheme="https" if tls else "http")
+        server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
+        receiver.port = server.sockets[0].getsockname()[1]
+        servers.append(server)
+        return receiver
+
+    yield start
+    for server in servers:
+        server.close()
