@@ -58,3 +58,27 @@ async def test_one_key_used_by_sixteen_makes_one_customer(gateway):
     answers = await asyncio.gather(*(client.post("/customers", **options) for _ in range(RACERS)))
     assert {each.status_code for each in answers} <= {201, 409}
     assert len({each.headers["location"] for each in answers if each.status_code == 201}) == 1
+
+
+async def test_proofs_of_one_item_redeemed_at_once_make_one_exchange(gateway):
+    """An integrator that holds the Item may be given as many tokens of it as it asks for."""
+    client = await gateway.application()
+    collection = f"{await client.customer()}/exchanges"
+
+    async def plaid(path, **body):
+        keys = {"client_id": "sandbox", "secret": "sandbox"}
+        answer = await client.post(f"/_partners/plaid{path}", json={**keys, **body})
+        return answer.json()
+
+    made = {"institution_id": "ins_109508", "initial_products": ["auth"]}
+    first = await plaid("/sandbox/public_token/create", **made)
+    item = await plaid("/item/public_token/exchange", public_token=first["public_token"])
+    partner = {"exchange-partner": {"href": await client.partner_href("Plaid")}}
+    proofs = []
+    for _ in range(RACERS):
+        more = await plaid("/item/public_token/create", access_token=item["access_token"])
+        proofs.append({"_links": partner, "plaid": {"publicToken": more["public_token"]}})
+    answers = await asyncio.gather(*(client.post(collection, json=each) for each in proofs))
+    assert {each.status_code for each in answers} == {201}
+    assert len({each.headers["location"] for each in answers}) == 1
+    assert (await client.get(collection)).json()["total"] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import itertools
 
@@ -33,11 +34,16 @@ async def opened(url, *keys, entropy=None):
     return db, vault
 
 
+async def add_application(db, vault, app):
+    await db.transact(lambda tx: vault.add_application(tx, app))
+    await vault.ready(db, app)
+
+
 @pytest.fixture
 async def vault(tmp_path):
     db, made = await opened(f"sqlite:///{tmp_path}/vault.db", entropy=SeededEntropy(7))
     for app in ("app", "other"):
-        await db.transact(lambda tx, app=app: made.add_application(tx, app))
+        await add_application(db, made, app)
     yield made
     await db.close()
 
@@ -132,7 +138,7 @@ async def test_another_encryption_key_opens_nothing(tmp_path):
 async def test_rewrap_lets_the_old_encryption_key_go(database_url):
     old, new = bytes(32), b"\x07" * 32
     db, vault = await opened(database_url, old)
-    await db.transact(lambda tx: vault.add_application(tx, "app"))
+    await add_application(db, vault, "app")
     box = vault.seal(PLACE, b"secret")
     await db.close()
     db, vault = await opened(database_url, new, old)
@@ -147,14 +153,61 @@ async def test_rewrap_lets_the_old_encryption_key_go(database_url):
 async def test_two_processes_make_one_key_for_an_application(database_url):
     db, first = await opened(database_url)
     other_db, second = await opened(database_url)
-    await db.transact(lambda tx: first.add_application(tx, "app"))
-    await other_db.transact(lambda tx: second.add_application(tx, "app"))
+    await add_application(db, first, "app")
+    await add_application(other_db, second, "app")
     assert second.open_box(PLACE, first.seal(PLACE, b"secret")).reveal() == b"secret"
     count = Statement("SELECT count(*) FROM data_key WHERE app_id = 'app' AND purpose = 'seal'")
     row = await db.one(count)
     assert row[0] == 1
     await db.close()
     await other_db.close()
+
+
+async def test_a_key_that_was_not_committed_is_not_kept(database_url):
+    """Another process makes the next key under the same number; it must not be taken for ours."""
+    db, vault = await opened(database_url)
+    other_db, other = await opened(database_url)
+
+    async def fail_after(tx):
+        await vault.add_application(tx, "never")
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        await db.transact(fail_after)
+    with pytest.raises(CannotOpen):
+        vault.seal(Place("never", "t", "c", "1"), b"")
+    await add_application(other_db, other, "app")
+    await vault.learn(db)
+    assert vault.open_box(PLACE, other.seal(PLACE, b"secret")).reveal() == b"secret"
+    await db.close()
+    await other_db.close()
+
+
+async def test_a_key_that_is_committed_after_a_later_one_is_learned(database_url):
+    """PostgreSQL hands a number out when a row is written, not when it is committed."""
+    if database_url.startswith("sqlite"):
+        pytest.skip("one writer: numbers appear in their order")
+    db, first = await opened(database_url)
+    other_db, second = await opened(database_url)
+    third_db, reader = await opened(database_url)
+    written, may_commit = asyncio.Event(), asyncio.Event()
+
+    async def slow(tx):
+        await first.add_application(tx, "app")
+        written.set()
+        await may_commit.wait()
+
+    late = asyncio.create_task(db.transact(slow))
+    await written.wait()
+    await add_application(other_db, second, "other")
+    await reader.learn(third_db)
+    may_commit.set()
+    await late
+    await first.ready(db, "app")
+    await reader.learn(third_db)
+    assert reader.open_box(PLACE, first.seal(PLACE, b"secret")).reveal() == b"secret"
+    for each in (db, other_db, third_db):
+        await each.close()
 
 
 async def test_fingerprints_are_keyed_by_application_and_keep_leading_zeros(vault):

@@ -35,6 +35,8 @@ _COMMIT = 32
 _HEAD = 1 + 4 + _SALT + _COMMIT
 _NONCE = bytes(12)
 _TEXT_PREFIX = "ts1."
+# Numbers are handed out before the commit: so many keys may appear after one with a higher number.
+_LATE_MAX = 64
 
 # The installation's own keys have no application.
 NOBODY = ""
@@ -125,20 +127,24 @@ class Vault:
             self._learn(row)
 
     async def add_application(self, tx: Transaction, app_id: str) -> None:
-        """Make the keys of a new application, in the transaction that makes it."""
+        """Make the keys of a new application, in the transaction that makes it.
+
+        They are ours to use when that is committed and `ready` has read them.
+        """
         for purpose in (SEAL, FINGERPRINT):
             await self._add(tx, app_id, purpose)
-        await self._read(tx, app_id)
 
     async def ready(self, reads: Reads, app_id: str) -> None:
-        """Read the keys of an application that another process made."""
+        """Read the keys of an application that was made since we last looked, here or elsewhere."""
         if (app_id, SEAL) not in self._in_use:
             await self._read(reads, app_id)
 
     async def learn(self, reads: Reads) -> None:
         """Read the data keys that another process has made since we last looked."""
-        for row in await reads.all(_NEWER, number=max(self._by_number, default=0)):
-            self._learn(row)
+        since = max(self._by_number, default=0) - _LATE_MAX
+        for row in await reads.all(_NEWER, number=since):
+            if row[0] not in self._by_number:
+                self._learn(row)
 
     async def rotate(self, db: Database, app_id: str) -> None:
         """Retire the application's data key and make a new one; old boxes still open."""

@@ -73,6 +73,7 @@ async def create(
 
     if not await core.db.transact(add):
         raise ConfigurationError(f"there is already an application with client id {client!r}")
+    await core.vault.ready(core.db, app_id)
     return Created(app_id, row.account_id, client, secret)
 
 

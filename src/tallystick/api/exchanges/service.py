@@ -225,8 +225,10 @@ async def _holder(tx: Transaction, row: ExchangeRow, grant: Grant) -> ExchangeRo
 
     After a re-authentication the same exchange works again; no second one appears (contract 5.10).
     """
-    if not grant.sole:
+    if not grant.sole or row.customer_id is None:  # an account's proofs are never of this kind
         return None
+    # Whoever redeems another proof of the same consent waits here until we have committed.
+    await store.hold_customer(tx, row.app_id, row.customer_id)
     held = await store.list_of_consent(tx, row.partner_key, row.external_id)
     whose = (row.app_id, row.customer_id)
     return next((each for each in held if (each.app_id, each.customer_id) == whose), None)

@@ -48,6 +48,9 @@ _ACCOUNT = Statement(
 # Changes nothing, but until the transaction ends nobody else changes the row: SQLite has no
 # SELECT … FOR UPDATE, and READ COMMITTED would let two callers overwrite each other.
 _HOLD = Statement("UPDATE exchange SET status = status WHERE app_id = :app_id AND id = :id")
+_HOLD_CUSTOMER = Statement(
+    "UPDATE customer SET status = status WHERE app_id = :app_id AND id = :customer_id"
+)
 _UPDATE = Statement(
     "UPDATE exchange SET status = :status, grant_sealed = :grant_sealed,"
     " consent_expires_at = :consent_expires_at, checked_at = :checked_at,"
@@ -218,6 +221,11 @@ async def hold(tx: Transaction, app_id: str, exchange_id: str) -> ExchangeRow | 
     """The row, which nobody else changes until the transaction ends."""
     await tx.run(_HOLD, app_id=app_id, id=exchange_id)
     return await find(tx, app_id, exchange_id)
+
+
+async def hold_customer(tx: Transaction, app_id: str, customer_id: str) -> None:
+    """Until the transaction ends nobody else does this with the customer of an exchange."""
+    await tx.run(_HOLD_CUSTOMER, app_id=app_id, customer_id=customer_id)
 
 
 async def update(tx: Transaction, row: ExchangeRow) -> None:
