@@ -48,7 +48,7 @@ async def test_orphans_and_sick_exchanges(tmp_path, database_url, monkeypatch):
     assert (found["id"], found["cause"], found["status"]) == (sick_id, "person", "active")
 
 
-@pytest.mark.parametrize("command", [("worker",), ("app", "list"), ("audit",)])
+@pytest.mark.parametrize("command", [("worker",), ("app", "list"), ("audit",), ("migrate",)])
 def test_a_database_that_is_away_is_told_in_a_line(tmp_path, command):
     away = "postgresql://nobody@127.0.0.1:1/none"
     where = {"TALLYSTICK_DATA_DIR": str(tmp_path), "TALLYSTICK_DATABASE_URL": away}

@@ -15,6 +15,7 @@ import pytest
 
 from tallystick.clock import from_iso
 from tallystick.sandbox import control
+from tallystick.store.db import StoreFailed
 
 from .gateway import BASE
 
@@ -291,3 +292,15 @@ def test_every_call_is_documented():
         assert f"`{method} {path}`" in page or f"`{method} {path} " in page, (method, path)
     for state in control.STATES:
         assert f"`exchanges/{{id}}/{state}`" in page or f"exchanges/{{id}}/{state}`" in page
+
+
+async def test_a_database_that_does_not_answer_is_said_so(gateway, client, monkeypatch):
+    async def silent(*_parts, **_values):
+        raise StoreFailed("disk I/O error")
+
+    monkeypatch.setattr(gateway.core.db, "one", silent)
+    monkeypatch.setattr(gateway.core.db, "all", silent)
+    monkeypatch.setattr(gateway.core.db, "transact", silent)
+    answer = await client.post(f"{CONTROL}/applications", json={})
+    said = {"error": "the database does not answer (disk I/O error)"}
+    assert (answer.status_code, answer.json()) == (500, said)

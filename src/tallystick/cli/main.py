@@ -146,10 +146,14 @@ def migrate(
     flags = _given({"database_url": database_url, "data_dir": data_dir})
     from tallystick.server import config
     from tallystick.store import migrations
+    from tallystick.store.db import StoreFailed
 
     settings = config.load(flags)
     config.prepare_data_dir(settings)
-    asyncio.run(migrations.migrate(settings.store_url))
+    try:
+        asyncio.run(migrations.migrate(settings.store_url))
+    except StoreFailed as error:
+        raise CommandFailed(f"the database does not answer ({error})") from None
     show({"version": migrations.head()}, format)
 
 

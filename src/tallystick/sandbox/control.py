@@ -7,11 +7,9 @@ Every call is described in docs/reference/control.md.
 from __future__ import annotations
 
 import ipaddress
-import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import httpx2
 from starlette.applications import Starlette
@@ -22,9 +20,9 @@ from starlette.routing import Mount, Route
 from tallystick.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, from_iso, to_iso
 from tallystick.errors import TallystickError
 from tallystick.sandbox.faults import METHODS
-from tallystick.sandbox.kit import read_json
-from tallystick.sandbox.reading import Json, Members, Refused, suggestion
+from tallystick.sandbox.reading import Json, Members, Refused, read_object, suggestion
 from tallystick.sandbox.world import World
+from tallystick.store.db import StoreFailed
 
 PREFIX = "/_tallystick/control"
 
@@ -129,7 +127,7 @@ class Control:
         return JSONResponse({"now": to_iso(self._clock.now_ms()), "frozen": self._clock.frozen})
 
     async def _move_clock(self, request: Request) -> Response:
-        verb, body = request.path_params["verb"], await _body(request)
+        verb, body = request.path_params["verb"], await read_object(request)
         match verb:
             case "freeze" | "resume":
                 Members(body, ()).done()
@@ -180,7 +178,7 @@ class Control:
         return JSONResponse(await self._ports.list_applications())
 
     async def _create_application(self, request: Request) -> Response:
-        body = await _body(request)
+        body = await read_object(request)
         members = Members(body, _NEW_APPLICATION)
         for name in ("name", "client_id", "client_secret"):
             members.text(name, chars_max=255)
@@ -190,7 +188,7 @@ class Control:
         return JSONResponse(await self._ports.create_application(_given(body)), 201)
 
     async def _change_application(self, request: Request) -> Response:
-        body = await _body(request)
+        body = await read_object(request)
         members = Members(body, _CHANGES)
         members.text("status", one_of=("active", "disabled"))
         members.text("account_status", one_of=("active", "suspended"))
@@ -214,7 +212,7 @@ class Control:
 
     async def _complete(self, request: Request) -> Response:
         """Finish a session's connect page without a browser; the simulator answers."""
-        body = await _body(request)
+        body = await read_object(request)
         key, handle = await self._ports.provider_session(request.path_params["id"])
         if key not in self._simulators:
             return _refuse(400, f"there is no simulator of {key}")
@@ -228,12 +226,12 @@ class Control:
         state = request.path_params["state"]
         if state not in STATES:
             raise Refused(f"an exchange cannot {state}{suggestion(state, STATES)}", status=404)
-        Members(await _body(request), ()).done()
+        Members(await read_object(request), ()).done()
         exchange_id = request.path_params["id"]
         return JSONResponse(await self._ports.drive_exchange(exchange_id, state))
 
     async def _unverify_source(self, request: Request) -> Response:
-        Members(await _body(request), ()).done()
+        Members(await read_object(request), ()).done()
         return JSONResponse(await self._ports.unverify_source(request.path_params["id"]))
 
     # ── faults and requests ───────────────────────────────────────────────────────────────────
@@ -243,7 +241,7 @@ class Control:
 
     async def _add_fault(self, request: Request) -> Response:
         made = self._faults.add(
-            await _body(request), partners=self._simulators, applications=await self._names()
+            await read_object(request), partners=self._simulators, applications=await self._names()
         )
         return JSONResponse(made, 201)
 
@@ -268,7 +266,7 @@ class Control:
 
     async def _reset(self, request: Request) -> Response:
         started = time.perf_counter()
-        members = Members(await _body(request), ("application", "seed", "now"))
+        members = Members(await read_object(request), ("application", "seed", "now"))
         name, seed = members.text("application"), members.whole("seed", 0, SEED_MAX)
         now_ms = time_of(members, "now", members.text("now"))
         if name is not None and (seed is not None or now_ms is not None):
@@ -287,7 +285,7 @@ class Control:
         return JSONResponse({"seed": self._world.seed})
 
     async def _seed(self, request: Request) -> Response:
-        body = await _body(request)
+        body = await read_object(request)
         members = Members(body, ("seed",))
         seed = members.whole("seed", 0, SEED_MAX)
         if "seed" not in body:
@@ -300,7 +298,7 @@ class Control:
         return JSONResponse({"snapshots": self._world.snapshots.list_all()})
 
     async def _save(self, request: Request) -> Response:
-        members = Members(await _body(request), ("name",))
+        members = Members(await read_object(request), ("name",))
         name = members.text("name")
         if not members.has("name"):
             members.wrong("name is missing: what to call the snapshot")
@@ -370,22 +368,10 @@ def _guarded(endpoint: Endpoint) -> Endpoint:
             return _refuse(error.status, str(error))
         except TallystickError as error:
             return _refuse(getattr(error, "status", 400), str(error))
+        except StoreFailed as error:
+            return _refuse(500, f"the database does not answer ({error})")
 
     return guarded
-
-
-async def _body(request: Request) -> Json:
-    try:
-        body: Any = await read_json(request)
-        # NaN and half characters are read, but could be neither kept nor shown again.
-        json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        raise Refused(f"send JSON: {error}") from None
-    if body is None:
-        return {}
-    if not isinstance(body, dict):
-        raise Refused("send a JSON object")
-    return body
 
 
 def _refuse(status: int, error: str) -> Response:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import json
 import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeGuard
+
+from starlette.requests import Request
+
+from tallystick.sandbox.kit import read_json
 
 Json = dict[str, Any]
 
@@ -18,6 +23,21 @@ class Refused(ValueError):
     def __init__(self, *problems: str, status: int = 400) -> None:
         self.status = status
         super().__init__("; ".join(problems))
+
+
+async def read_object(request: Request) -> Json:
+    """The members of a request's body; none of an empty one. Raises Refused."""
+    try:
+        body: Any = await read_json(request)
+        # NaN and half characters are read, but could be neither kept nor shown again.
+        json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"send JSON: {error}") from None
+    if body is None:
+        return {}
+    if not isinstance(body, dict):
+        raise Refused("send a JSON object")
+    return body
 
 
 class Members:

@@ -7,6 +7,7 @@ up-to-date database asks one question and goes on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,10 @@ async def current(db: Database) -> str | None:
 
 
 async def migrate(url: str) -> None:
-    """Bring the database at `url` to `head()`. Safe to call from several processes at once."""
+    """Bring the database at `url` to `head()`. Safe to call from several processes at once.
+
+    Raises StoreFailed when PostgreSQL does not let us in.
+    """
     if url.startswith("sqlite:///"):
         await asyncio.to_thread(_migrate_sqlite, url)
     else:
@@ -61,12 +65,20 @@ def _migrate_sqlite(url: str) -> None:
 
 
 async def _migrate_postgres(url: str) -> None:
+    from asyncpg import PostgresError
     from sqlalchemy import text  # see above
+    from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.ext.asyncio import create_async_engine
 
     _, _, rest = url.partition("://")
     engine = create_async_engine(f"postgresql+asyncpg://{rest}")
-    async with engine.begin() as connection:
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(engine.begin())
+        except (OSError, PostgresError, SQLAlchemyError) as error:
+            # SQLAlchemy wraps what PostgreSQL said in errors of its own.
+            said = getattr(error, "orig", None) or error
+            raise StoreFailed(type(said.__cause__ or said).__name__) from None
         await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK_KEY})"))
         await connection.run_sync(_upgrade)
     await engine.dispose()
