@@ -101,4 +101,4 @@ new-partner: $(READY)  ## start a partner's folder (NAME=akoya TITLE="Akoya")
 docs: $(READY)  ## regenerate the generated pages
 	$(PY) -m tests.generate
 
-.PHONY: help setup demo serve test check fix sweep sweep-short storm prism bench growth soak fuzz evidence new-partner docs power
+.PHONY: help setup demo serve test check fix sweep sweep-short storm power replicas prism bench growth soak fuzz evidence new-partner docs

@@ -12,6 +12,8 @@ from tallystick.api import routes
 from tallystick.clock import HOUR_MS
 from tallystick.hal import MEDIA_TYPE
 
+from .gateway import in_process
+
 pytestmark = pytest.mark.anyio
 
 ID = "01a1fc84-afcd-7454-b448-bccb3d851666"
@@ -217,6 +219,20 @@ async def test_browsers_may_call_the_sandbox(client):
     answer = await client.get("/", headers=origin)
     assert answer.headers["access-control-allow-origin"] == "*"
     assert not [name for name in (await client.get("/")).headers if "access-control" in name]
+
+
+async def test_only_the_listed_origins_may_call_and_caches_are_told(tmp_path):
+    url, listed = f"sqlite:///{tmp_path}/cors.db", "https://app.example, https://other.example"
+    async with in_process(tmp_path, url, cors_origins=listed) as serving:
+        client = await serving.application()
+        for origin, allowed in [
+            ("https://other.example", "https://other.example"),
+            ("https://evil.example", None),
+            ("https://app.example.evil", None),
+        ]:
+            answer = await client.get("/", headers={"Origin": origin})
+            assert answer.headers.get("access-control-allow-origin") == allowed
+            assert answer.headers["vary"] == "origin"
 
 
 async def test_links_follow_the_host_that_was_called(client):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
 from asyncpg.pool import PoolConnectionProxy
 
+from tallystick.errors import ConfigurationError
+from tallystick.server import config, process
 from tallystick.store import migrations, postgres as store_postgres
 from tallystick.store.db import Statement, StoreFailed, connect
+from tallystick.store.sqlite import SqliteDatabase
 from tests.databases import postgres
 from tests.requirements import missing
 from tests.storm.cluster import Cluster, binaries
@@ -138,3 +143,40 @@ async def test_a_statement_that_takes_too_long_leaves_the_pool_usable(monkeypatc
         await db.transact(lambda tx: tx.run(ADD))
         assert await counted(db) == 1
         await db.close()
+
+
+async def test_a_server_that_may_lose_commits_is_told_apart():
+    with postgres() as url:  # made so, because tests need not wait for a disk
+        db = connect(url)
+        await db.open()
+        assert db.risks == ["synchronous_commit = off"]
+        await db.close()
+        careful = connect(f"{url}?synchronous_commit=on")
+        await careful.open()
+        assert careful.risks == []
+        await careful.close()
+
+
+@pytest.mark.parametrize(
+    ("live", "risk", "starts"),
+    [
+        (True, "fsync = off", False),
+        (False, "fsync = off", True),
+        (True, "synchronous_commit = off", True),
+    ],
+)
+async def test_money_does_not_stand_on_a_server_without_fsync(
+    tmp_path, monkeypatch, live, risk, starts
+):
+    warned = []
+    monkeypatch.setattr(
+        process, "_log", SimpleNamespace(warning=lambda event, error: warned.append(error))
+    )
+    monkeypatch.setattr(SqliteDatabase, "risks", [risk])
+    given = {"data_dir": str(tmp_path), "mode": "live" if live else "sandbox"}
+    settings = config.load(
+        {**given, "encryption_key": "00" * 32, "public_url": "https://api.example"}
+    )
+    with contextlib.nullcontext() if starts else pytest.raises(ConfigurationError, match=risk):
+        async with process.Process(settings).running():
+            assert risk in warned[0]

@@ -47,7 +47,7 @@ class Announcing:
     def __init__(self, inner: Database, bell: Bell) -> None:
         self._inner = inner
         self._bell = bell
-        self.engine = inner.engine
+        self.engine, self.risks = inner.engine, inner.risks
         self.one, self.all = inner.one, inner.all  # reading rings nothing
 
     async def open(self) -> None:

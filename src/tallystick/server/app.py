@@ -203,13 +203,15 @@ class Gateway:
 
     def _cors_headers(self, call: _Call) -> render.Headers:
         origin = call.headers.get(b"origin") or ""
+        headers = []
         if "*" in self._cors:
             allowed = b"*"
-        elif origin in self._cors:
-            allowed = origin.encode()
         else:
-            return []
-        headers = [
+            headers.append((b"vary", b"origin"))  # or a cache gives one origin another's answer
+            if origin not in self._cors:
+                return headers
+            allowed = origin.encode()
+        headers += [
             (b"access-control-allow-origin", allowed),
             (b"access-control-expose-headers", b"location, x-request-id"),
         ]

@@ -164,6 +164,7 @@ class Process:
             ) as self._delivery,
         ):
             core = self._delivery.core
+            _check_durability(core)
             mounts: dict[str, App] = {
                 health.PREFIX: health.Health(core),
                 inbound.PREFIX: inbound.Inbound(core),
@@ -202,6 +203,16 @@ class Process:
         await receive()
         await running.__aexit__(None, None, None)
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _check_durability(core: Core) -> None:
+    """Raises ConfigurationError where money would stand on a database that does not keep it."""
+    if not core.db.risks:
+        return
+    said = f"the database may lose what it has committed: {', '.join(core.db.risks)}"
+    if core.live and "fsync = off" in core.db.risks:
+        raise ConfigurationError(said)
+    _log.warning("database is not durable", error=said)
 
 
 def _say(error: Exception) -> str:

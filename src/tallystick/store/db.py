@@ -82,6 +82,8 @@ class Database(Reads, Protocol):
 
     engine: str
     """`sqlite` or `postgresql`, for the few statements that the two do not share."""
+    risks: Sequence[str]
+    """Settings of an open database under which a commit may be lost: `fsync = off`."""
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...

@@ -29,6 +29,12 @@ _NEVER_S = 86_400.0
 IDLE_MS = 10_000
 _BEGIN = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = {}"
 
+# As the session has them: a role or a database may have its own.
+_DURABILITY = (
+    "SELECT current_setting('fsync') AS fsync,"
+    " current_setting('synchronous_commit') AS synchronous_commit"
+)
+
 _AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _BROKEN = (
     asyncpg.PostgresConnectionError,
@@ -49,6 +55,7 @@ class PostgresDatabase:
     """A PostgreSQL database, or whatever speaks its protocol."""
 
     engine = "postgresql"
+    risks: Sequence[str] = ()
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -63,8 +70,10 @@ class PostgresDatabase:
                 timeout=CONNECT_S,
                 command_timeout=STATEMENT_S,
             )
+            settings = await self._pool.fetchrow(_DURABILITY)
         except (*_BROKEN, asyncpg.PostgresError) as error:
             raise StoreFailed(type(error).__name__) from None
+        self.risks = [f"{name} = off" for name, value in settings.items() if value == "off"]
 
     async def close(self) -> None:
         if self._pool is not None:

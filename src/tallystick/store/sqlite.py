@@ -90,6 +90,7 @@ class SqliteDatabase:
     """
 
     engine = "sqlite"
+    risks: Sequence[str] = ()
 
     def __init__(self, path: str) -> None:
         self._path = path
