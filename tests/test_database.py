@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import tallystick
-from tallystick.store import migrations
+from tallystick.store import migrations, sqlite as store_sqlite
 from tallystick.store.db import EVERY, Statement, StoreFailed, connect
 from tallystick.store.sqlite import open_connection
 from tests.databases import sqlite
@@ -274,6 +274,33 @@ async def test_a_read_that_breaks_off_is_an_outage(tmp_path, monkeypatch):
         with pytest.raises(StoreFailed):
             await read(COUNT, app_id="a")
     await db.close()
+
+
+# A row for every millisecond of a minute, each looked at: far more than WALK_STEPS.
+LONG = Statement(
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)"
+    " SELECT count(*) FROM n",
+    walks=True,
+)
+EVERY.remove(LONG)  # of SQLite alone
+
+
+async def test_a_read_that_walks_stops_nobody_and_ends(tmp_path, monkeypatch):
+    await migrations.migrate(sqlite(tmp_path))
+    db = connect(sqlite(tmp_path))
+    await db.open()
+    walking = asyncio.create_task(db.one(LONG))
+    await asyncio.sleep(0)
+    assert not walking.done()
+    assert await count(db) == 0  # in place, as always
+    assert not walking.done()
+    assert tuple(await walking) == (60_000,)
+    monkeypatch.setattr(store_sqlite, "WALK_S", -1.0)
+    with pytest.raises(StoreFailed, match="interrupted"):
+        await db.one(LONG)
+    await db.close()
+    with pytest.raises(StoreFailed, match="not open"):
+        await db.one(LONG)
 
 
 async def test_a_database_that_is_not_there_is_told(tmp_path):

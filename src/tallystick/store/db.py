@@ -36,10 +36,14 @@ EVERY: list[Statement] = []
 
 
 class Statement:
-    """One SQL statement, its values named `:like_this`. Collected in `EVERY` for the tests."""
+    """One SQL statement, its values named `:like_this`. Collected in `EVERY` for the tests.
 
-    def __init__(self, sql: str) -> None:
+    `walks`: it looks at all that an application has of something; SQLite reads it in a thread.
+    """
+
+    def __init__(self, sql: str, *, walks: bool = False) -> None:
         self.sql = sql
+        self.walks = walks
         EVERY.append(self)
 
     @cached_property

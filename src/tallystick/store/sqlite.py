@@ -4,9 +4,9 @@
 (decision 9). A durable commit costs a flush to disk; that price is paid once for every unit of work
 that is waiting. If one fails, each is run again in a savepoint of its own.
 
-Statements take microseconds and run on the event loop; only what can take long, the flush and the
-waiting for another process's lock, happens in a thread. With the statements in the thread as well,
-each had to win the interpreter's lock back from a busy loop, up to 5 ms at a time.
+Statements take microseconds and run on the event loop. Only what can take long happens in a thread:
+the flush, the waiting for another process's lock, and the few reads that walk. With every statement
+in one, each had to win the interpreter's lock back from a busy loop, up to 5 ms at a time.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ T = TypeVar("T")
 # More units in one commit would only make the first of them wait longer.
 BATCH_MAX = 64
 BUSY_MS = 5_000
+# A read that walks is given up after so long (as on PostgreSQL), looked at every so many steps.
+WALK_S = 5.0
+WALK_STEPS = 10_000
 
 _PRAGMAS = """
 PRAGMA synchronous = FULL;
@@ -96,7 +99,9 @@ class SqliteDatabase:
         self._path = path
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
+        self._walker: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, "tallystick-commit")
+        self._walks = ThreadPoolExecutor(1, "tallystick-walk")
         self._waiting: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -108,12 +113,15 @@ class SqliteDatabase:
         if self._writing is not None:
             await self._writing
         self._thread.shutdown()
-        for connection in (self._reader, self._writer):
+        self._walks.shutdown(cancel_futures=True)
+        for connection in (self._reader, self._writer, self._walker):
             if connection is not None:
                 connection.close()
-        self._reader = self._writer = None
+        self._reader = self._writer = self._walker = None
 
     async def one(self, statement: Statement, **values: Value) -> Row | None:
+        if statement.walks:
+            return next(iter(await self.all(statement, **values)), None)
         try:
             row: Row | None = self._read(statement, values).fetchone()
         except sqlite3.DatabaseError as error:
@@ -122,6 +130,9 @@ class SqliteDatabase:
 
     async def all(self, statement: Statement, **values: Value) -> Sequence[Row]:
         try:
+            if statement.walks and self._reader is not None:
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._walks, self._walk, statement.sql, values)
             return self._read(statement, values).fetchall()
         except sqlite3.DatabaseError as error:
             raise _told(error) from None
@@ -139,6 +150,13 @@ class SqliteDatabase:
             reader.execute("BEGIN")
             asyncio.get_running_loop().call_soon(self._end_snapshot)
         return reader.execute(statement.sql, values)
+
+    def _walk(self, sql: str, values: dict[str, Value]) -> Sequence[Row]:
+        if self._walker is None:
+            self._walker = open_connection(self._path)
+        give_up_at = time.monotonic() + WALK_S
+        self._walker.set_progress_handler(lambda: time.monotonic() > give_up_at, WALK_STEPS)
+        return self._walker.execute(sql, values).fetchall()
 
     def _end_snapshot(self) -> None:
         if self._reader is not None:

@@ -46,8 +46,10 @@ _MATCHES = (
 )
 _PAGE = " ORDER BY id DESC LIMIT :limit OFFSET :offset"
 # These walk all customers of the application; an address is at most one of them.
-_LIST = Statement(f"SELECT {_COLUMNS} FROM customer WHERE app_id = :app_id{_MATCHES}{_PAGE}")
-_COUNT = Statement(f"SELECT count(*) FROM customer WHERE app_id = :app_id{_MATCHES}")
+_LIST = Statement(
+    f"SELECT {_COLUMNS} FROM customer WHERE app_id = :app_id{_MATCHES}{_PAGE}", walks=True
+)
+_COUNT = Statement(f"SELECT count(*) FROM customer WHERE app_id = :app_id{_MATCHES}", walks=True)
 _OF_EMAIL = f" FROM customer WHERE app_id = :app_id AND email_folded = :email_folded{_MATCHES}"
 _LIST_OF_EMAIL = Statement(f"SELECT {_COLUMNS}{_OF_EMAIL}{_PAGE}")
 _COUNT_OF_EMAIL = Statement(f"SELECT count(*){_OF_EMAIL}")

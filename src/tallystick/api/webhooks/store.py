@@ -28,8 +28,8 @@ _MATCHES = (
     " AND (:resource_id = '' OR resource_id = :resource_id)"
 )
 _PAGE = f"{_MATCHES} ORDER BY number DESC LIMIT :limit OFFSET :offset"
-_LIST = Statement(f"SELECT {COLUMNS}{_PAGE}")
-_COUNT = Statement(f"SELECT count(*){_MATCHES}")
+_LIST = Statement(f"SELECT {COLUMNS}{_PAGE}", walks=True)
+_COUNT = Statement(f"SELECT count(*){_MATCHES}", walks=True)
 
 _ATTEMPT_NAMES = (
     "id", "app_id", "webhook_id", "subscription_id", "started_at", "url", "request_headers",
@@ -44,7 +44,8 @@ _ATTEMPTS = Statement(
     f"SELECT {_ATTEMPT_COLUMNS} FROM attempt WHERE webhook_id = :webhook_id ORDER BY id"
 )
 _ATTEMPTS_OF_PAGE = Statement(
-    f"SELECT {_ATTEMPT_COLUMNS} FROM attempt WHERE webhook_id IN (SELECT id{_PAGE}) ORDER BY id"
+    f"SELECT {_ATTEMPT_COLUMNS} FROM attempt WHERE webhook_id IN (SELECT id{_PAGE}) ORDER BY id",
+    walks=True,
 )
 
 _RETRY_COLUMNS = "id, app_id, webhook_id, subscription_id, state, lease_until, created_at, bulk"
