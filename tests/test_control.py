@@ -14,8 +14,8 @@ import httpx2
 import pytest
 
 from tallystick.clock import from_iso
+from tallystick.errors import StoreFailed
 from tallystick.sandbox import control
-from tallystick.store.db import StoreFailed
 
 from .gateway import BASE
 

@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import tallystick
+from tallystick.errors import StoreFailed
 from tallystick.store import migrations, sqlite as store_sqlite
-from tallystick.store.db import EVERY, Statement, StoreFailed, connect
+from tallystick.store.db import EVERY, Statement, connect
 from tallystick.store.sqlite import open_connection
 from tests.databases import sqlite
 

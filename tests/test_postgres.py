@@ -11,10 +11,10 @@ import asyncpg
 import pytest
 from asyncpg.pool import PoolConnectionProxy
 
-from tallystick.errors import ConfigurationError
+from tallystick.errors import ConfigurationError, StoreFailed
 from tallystick.server import config, process
 from tallystick.store import migrations, postgres as store_postgres
-from tallystick.store.db import Statement, StoreFailed, connect
+from tallystick.store.db import Statement, connect
 from tallystick.store.sqlite import SqliteDatabase
 from tests.databases import postgres
 from tests.requirements import missing

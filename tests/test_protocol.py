@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 import uvicorn
 
+from tallystick.hal import ERROR_CONTENT_TYPE
 from tallystick.server.protocol import BoundedHttp, WholeAnswer
 
 pytestmark = pytest.mark.anyio
@@ -129,3 +131,26 @@ class Writes:
 
     def __getattr__(self, name):
         return getattr(self.inner, name)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00",  # TLS on the plain port
+        b"GET / HTTP/1.1\r\nhost: localhost\r\nx: a\x01b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+    ],
+)
+async def test_what_is_not_http_is_a_bad_request_in_the_envelope(port, raw):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(raw)
+    answer = await asyncio.wait_for(reader.read(), 30)
+    head, _, content = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert ERROR_CONTENT_TYPE.encode() in head
+    assert b"x-request-id: " in head
+    assert json.loads(content) == {
+        "code": "BadRequest",
+        "message": "The request is not valid HTTP.",
+    }
+    writer.close()

@@ -3,6 +3,7 @@ them from `code` (contract 3.2).
 
 TallystickError
 ├─ ConfigurationError            the settings are wrong; the process does not start
+├─ StoreFailed                   the database did not answer, or could not keep what it was given
 └─ ApiError                      what an API call answers instead of a result
    ├─ 400  BadRequest  ValidationFailed  DuplicateResource  MaxNumberOfResources
    │       InvalidExchangeToken  InvalidExchange  InactiveExchange
@@ -34,6 +35,17 @@ class TallystickError(Exception):
 
 class ConfigurationError(TallystickError):
     """A setting is unknown, missing or unsafe. The message names it and says what to do."""
+
+
+class StoreFailed(TallystickError):
+    """The database could not answer. `committed` is False when certainly nothing was written.
+
+    None means unknown: a connection that broke during COMMIT may have committed (invariant I9).
+    """
+
+    def __init__(self, reason: str, *, committed: bool | None = False) -> None:
+        super().__init__(reason)
+        self.committed = committed
 
 
 class FieldError(msgspec.Struct, frozen=True):

@@ -7,9 +7,9 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from tallystick.errors import StoreFailed
 from tallystick.server import config
 from tallystick.store import sqlite
-from tallystick.store.db import StoreFailed
 from tests.storm import bugs as storm
 
 storm.GAP_S = 0.002

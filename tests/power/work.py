@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from tallystick.store.db import StoreFailed
+from tallystick.errors import StoreFailed
 from tests.gateway import Api
 
 from .disk import Disk

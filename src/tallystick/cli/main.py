@@ -144,9 +144,9 @@ def migrate(
     Example: tallystick migrate --database-url postgresql://localhost/tallystick
     """
     flags = _given({"database_url": database_url, "data_dir": data_dir})
+    from tallystick.errors import StoreFailed
     from tallystick.server import config
     from tallystick.store import migrations
-    from tallystick.store.db import StoreFailed
 
     settings = config.load(flags)
     config.prepare_data_dir(settings)

@@ -9,9 +9,9 @@ from typing import Any
 from tallystick.cli.outcome import CommandFailed
 from tallystick.clock import to_iso
 from tallystick.core import Core
+from tallystick.errors import StoreFailed
 from tallystick.server import config, logs, operate
 from tallystick.server.process import opened
-from tallystick.store.db import StoreFailed
 
 Json = dict[str, Any]
 

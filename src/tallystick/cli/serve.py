@@ -59,6 +59,7 @@ def server_config(settings: Settings, app: Any) -> uvicorn.Config:
         workers=settings.workers,
         loop="uvloop",
         http=BoundedHttp,
+        ws="none",  # else an Upgrade is taken for one, if there happens to be a library for it
         interface="asgi3",
         log_config=None,
         access_log=False,

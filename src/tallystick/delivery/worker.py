@@ -25,8 +25,8 @@ from tallystick.delivery.chaos import Chaos, Deed, no_chaos
 from tallystick.delivery.egress import Egress
 from tallystick.delivery.message import Message, compose, kept
 from tallystick.delivery.post import DEADLINE_S, Answer, NoAnswer, Poster, Why
+from tallystick.errors import StoreFailed
 from tallystick.hal import Links
-from tallystick.store.db import StoreFailed
 
 # To one subscription at once, as Dwolla does (contract 6.7), and to all; per process.
 AT_ONCE_TO_ONE = 10

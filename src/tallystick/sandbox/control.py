@@ -18,11 +18,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from tallystick.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, from_iso, to_iso
-from tallystick.errors import TallystickError
+from tallystick.errors import StoreFailed, TallystickError
 from tallystick.sandbox.faults import METHODS
 from tallystick.sandbox.reading import Json, Members, Refused, read_object, suggestion
 from tallystick.sandbox.world import World
-from tallystick.store.db import StoreFailed
 
 PREFIX = "/_tallystick/control"
 
@@ -366,10 +365,10 @@ def _guarded(endpoint: Endpoint) -> Endpoint:
             return await endpoint(request)
         except Refused as error:
             return _refuse(error.status, str(error))
-        except TallystickError as error:
-            return _refuse(getattr(error, "status", 400), str(error))
         except StoreFailed as error:
             return _refuse(500, f"the database does not answer ({error})")
+        except TallystickError as error:
+            return _refuse(getattr(error, "status", 400), str(error))
 
     return guarded
 

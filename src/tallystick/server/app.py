@@ -25,6 +25,7 @@ from tallystick.errors import (
     MethodNotAllowed,
     NotFound,
     ServerError,
+    StoreFailed,
     UnsupportedMediaType,
 )
 from tallystick.hal.media import accepts, reads
@@ -32,7 +33,6 @@ from tallystick.ids import uuid4
 from tallystick.server import intake, render
 from tallystick.server.logs import AccessLine
 from tallystick.server.routing import Table
-from tallystick.store.db import StoreFailed
 from tallystick.store.idempotency import KEY_CHARS_MAX, Claim, Outcome, find
 from tallystick.web import Reply, Request, Route
 

@@ -6,7 +6,8 @@ Ready means: the store answers, and a box that was sealed opens again.
 from __future__ import annotations
 
 from tallystick.core import Core
-from tallystick.store.db import Statement, StoreFailed
+from tallystick.errors import StoreFailed
+from tallystick.store.db import Statement
 from tallystick.store.vault import CannotOpen
 
 PREFIX = "/_tallystick/health"

@@ -19,11 +19,11 @@ from tallystick.api.exchange_sessions import service as sessions
 from tallystick.api.exchanges import service as exchanges
 from tallystick.clock import MINUTE_MS
 from tallystick.core import Core
-from tallystick.errors import ApiError, NotFound
+from tallystick.errors import ApiError, NotFound, StoreFailed
 from tallystick.partners.contract import Notifies, Partner
 from tallystick.partners.errors import PartnerError
 from tallystick.server import intake
-from tallystick.store.db import Statement, StoreFailed, Transaction
+from tallystick.store.db import Statement, Transaction
 
 PREFIX = sessions.INBOUND
 REPLAY_MS = 10 * MINUTE_MS

@@ -18,14 +18,13 @@ from tallystick.api.reseal import reseal_all
 from tallystick.api.token import service as tokens
 from tallystick.clock import to_iso
 from tallystick.core import Core
-from tallystick.errors import ApiError, ConfigurationError, NotFound
+from tallystick.errors import ApiError, ConfigurationError, NotFound, StoreFailed
 from tallystick.ids import uuid4
 from tallystick.secret import Secret
 from tallystick.server import intake, render
 from tallystick.server.reconcile import forget
 from tallystick.server.routing import Table
 from tallystick.store import copying
-from tallystick.store.db import StoreFailed
 from tallystick.store.vault import CannotOpen
 
 ROWS_AT_ONCE = 500

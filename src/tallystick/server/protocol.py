@@ -15,7 +15,14 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from tallystick.errors import BadRequest
+from tallystick.hal import Links
+from tallystick.ids import SystemEntropy, uuid4
+from tallystick.server.render import failure
+
 HEAD_S = 10.0
+
+_entropy = SystemEntropy()
 
 # What a header must not hold, or an answer could be made to look like two.
 _UNWANTED = bytes({*range(0x20), 0x7F} - {0x09})
@@ -103,6 +110,21 @@ class BoundedHttp(HttpToolsProtocol):
         if self._deadline is not None:
             self._met()
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # the server's own words
+        """Answer what is not HTTP as every bad request is answered, and close."""
+        request_id = uuid4(_entropy)
+        status, headers, body = failure(
+            BadRequest("The request is not valid HTTP."), None, Links(""), "seed", request_id
+        )
+        headers += [
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", request_id.encode()),
+            (b"connection", b"close"),
+        ]
+        lines = [b"%b: %b" % each for each in (*self.server_state.default_headers, *headers)]
+        self.transport.write(STATUS_LINE[status] + b"\r\n".join(lines) + b"\r\n\r\n" + body)
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._in_head = False

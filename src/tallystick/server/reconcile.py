@@ -13,7 +13,7 @@ from tallystick.api.funding_sources import service as funding_sources
 from tallystick.api.webhook_subscriptions import service as subscriptions
 from tallystick.api.webhooks import service as webhooks
 from tallystick.core import Core
-from tallystick.store.db import StoreFailed
+from tallystick.errors import StoreFailed
 
 EVERY_S = 2.0
 

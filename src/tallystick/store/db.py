@@ -96,17 +96,6 @@ class Database(Reads, Protocol):
         ...
 
 
-class StoreFailed(Exception):
-    """The database could not answer. `committed` is False when certainly nothing was written.
-
-    None means unknown: a connection that broke during COMMIT may have committed (invariant I9).
-    """
-
-    def __init__(self, reason: str, *, committed: bool | None = False) -> None:
-        super().__init__(reason)
-        self.committed = committed
-
-
 class Taken(Exception):
     """A unit would have written a second row where only one may be."""
 

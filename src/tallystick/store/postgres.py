@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from tallystick.store.db import Row, Statement, StoreFailed, Taken, Unit, Value, values_of
+from tallystick.errors import StoreFailed
+from tallystick.store.db import Row, Statement, Taken, Unit, Value, values_of
 
 T = TypeVar("T")
 

@@ -21,7 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from tallystick.store.db import Row, Statement, StoreFailed, Taken, Transaction, Unit, Value
+from tallystick.errors import StoreFailed
+from tallystick.store.db import Row, Statement, Taken, Transaction, Unit, Value
 
 T = TypeVar("T")
 

@@ -33,6 +33,7 @@ from tallystick.errors import (
     InvalidExchange,
     InvalidExchangeToken,
     NotFound,
+    StoreFailed,
     UnauthorizedExchangeToken,
 )
 from tallystick.partners.contract import Grant, Partner, Proof, Redeems
@@ -45,7 +46,7 @@ from tallystick.partners.errors import (
 )
 from tallystick.partners.explain import explained
 from tallystick.store import audit, idempotency
-from tallystick.store.db import StoreFailed, Transaction
+from tallystick.store.db import Transaction
 from tallystick.store.idempotency import Claim, Outcome
 
 ABSENT = "The requested resource was not found. Check Exchange ID."

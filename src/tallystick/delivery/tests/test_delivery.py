@@ -16,7 +16,8 @@ from tallystick.api.webhooks.queue import LEASE_MS
 from tallystick.delivery import worker
 from tallystick.delivery.tests.delivery_clock import advance, signed_in
 from tallystick.delivery.worker import delivering
-from tallystick.store.db import Statement, StoreFailed
+from tallystick.errors import StoreFailed
+from tallystick.store.db import Statement
 
 pytestmark = pytest.mark.anyio
 

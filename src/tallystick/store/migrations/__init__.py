@@ -11,7 +11,8 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from tallystick.store.db import Database, Statement, StoreFailed
+from tallystick.errors import StoreFailed
+from tallystick.store.db import Database, Statement
 
 _VERSIONS = Path(__file__).parent / "versions"
 
