@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 
 import pytest
 import uvicorn
 
 from tallystick.hal import ERROR_CONTENT_TYPE
-from tallystick.server.protocol import BoundedHttp, WholeAnswer
+from tallystick.server.protocol import MESSAGE_BYTES_MAX, BoundedHttp, WholeAnswer
 
 pytestmark = pytest.mark.anyio
 
@@ -153,4 +154,39 @@ async def test_what_is_not_http_is_a_bad_request_in_the_envelope(port, raw):
         "code": "BadRequest",
         "message": "The request is not valid HTTP.",
     }
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece", "said"),
+    [
+        (b"GET /", b"x" * 16_384, b"too long"),
+        (b"GET / HTTP/1.1\r\nx: ", b"x" * 16_384, b"too long"),
+        (b"GET / HTTP/1.1\r\n", b"a: b\r\n" * 2_048, b"too long"),
+        # After the body of a request that was answered: what follows it is bounded as well.
+        (
+            b"POST /whole HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n",
+            b"a: b\r\n" * 2_048,
+            b"hello",
+        ),
+        (b"GET /whole HTTP/1.1\r\n\r\n", b"\r\n" * 8_192, b"hello"),
+    ],
+)
+async def test_a_request_that_goes_on_and_on_is_ended(port, begin, piece, said):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer, sent = b"", 0
+    writer.write(begin)
+    try:
+        while sent < 8 * MESSAGE_BYTES_MAX:
+            writer.write(piece)
+            sent += len(piece)
+            await writer.drain()
+            with contextlib.suppress(TimeoutError):
+                answer += await asyncio.wait_for(reader.read(4_096), 0.01)
+            if reader.at_eof():
+                break
+    except ConnectionError:
+        pass
+    assert sent < 8 * MESSAGE_BYTES_MAX
+    assert said in answer
     writer.close()
