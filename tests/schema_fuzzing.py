@@ -105,13 +105,14 @@ def _take(report: Report, name: str, case: Any, answer: Any) -> None:
     content_type = (answer.headers.get("content-type") or [""])[0]
     seconds = answer.elapsed
     report.take(name, Answer(answer.status_code, content_type, answer.content, seconds))
-    shown = httpx2.Response(
+    rebuilt = httpx2.Response(
         answer.status_code,
         headers={key: values[0] for key, values in answer.headers.items()},
         content=answer.content,
         request=httpx2.Request(case.method, answer.request.url),
     )
     try:
-        openapi.check(shown, answer.content)
+        openapi.check(rebuilt, answer.content)
     except (AssertionError, KeyError, ValueError) as error:
-        report.wrong.append(f"{name}: {error}"[:600])
+        shown = f"{answer.status_code} {answer.content[:200]!r}"
+        report.wrong.append(f"{name}: {shown}: {error!r}"[:800])
