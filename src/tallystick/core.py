@@ -47,6 +47,8 @@ class Bearers:
 
     LIFETIME_S = 1.0
     HEADERS_MAX = 10_000
+    # A token may stand behind as many blanks as a head has room for; such a header is not kept.
+    HEADER_CHARS_MAX = 256
 
     def __init__(self) -> None:
         self._known: dict[str | None, tuple[float, Bearer]] = {}
@@ -59,6 +61,8 @@ class Bearers:
 
     def put(self, header: str, bearer: Bearer, asked_at: float) -> None:
         """`asked_at`: by `time.monotonic()`, before the store was asked, which may answer late."""
+        if len(header) > self.HEADER_CHARS_MAX:
+            return
         if len(self._known) >= self.HEADERS_MAX:
             self._known.clear()
         self._known[header] = (asked_at + self.LIFETIME_S, bearer)
