@@ -70,3 +70,12 @@ def test_what_is_remembered_is_bounded():
     for number in range(Bearers.HEADERS_MAX + 5):
         bearers.put(str(number), None, time.monotonic())
     assert len(bearers._known) <= Bearers.HEADERS_MAX
+
+
+async def test_a_token_behind_many_blanks_is_known_and_not_kept(gateway):
+    client = await gateway.application()
+    token = client.headers["Authorization"].removeprefix("Bearer ")
+    for blanks in (1, 10_000):
+        padded = f"Bearer{' ' * blanks}{token}"
+        assert (await client.get("/", headers={"Authorization": padded})).status_code == 200
+        assert (gateway.core.bearers.get(padded) is None) == (blanks > 1)
