@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
+import struct
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -16,7 +19,7 @@ from tallystick.server import config, process
 from tallystick.store import migrations, postgres as store_postgres
 from tallystick.store.db import Statement, connect
 from tallystick.store.sqlite import SqliteDatabase
-from tests.databases import postgres
+from tests.databases import POSTGRES, postgres
 from tests.requirements import missing
 from tests.storm.cluster import Cluster, binaries
 
@@ -26,6 +29,7 @@ ADD = Statement(
     "INSERT INTO audit (app_id, resource, resource_id, change, created_at)"
     " VALUES ('a', 'tests', 'r', 'x', 1)"
 )
+SERVER = urlsplit(POSTGRES)
 COUNT = Statement("SELECT count(*) FROM audit")
 
 
@@ -180,3 +184,46 @@ async def test_money_does_not_stand_on_a_server_without_fsync(
     with contextlib.nullcontext() if starts else pytest.raises(ConfigurationError, match=risk):
         async with process.Process(settings).running():
             assert risk in warned[0]
+
+
+class Address:
+    """Leads to the server; after `move` whoever is still connected is reset by his next word."""
+
+    def __init__(self):
+        self.moves = 0
+
+    async def __call__(self, reader, writer):
+        moves = self.moves
+        there, to = await asyncio.open_connection(SERVER.hostname, SERVER.port)
+        back = asyncio.create_task(self.copy(there, writer))
+        while (said := await reader.read(65_536)) and moves == self.moves:
+            to.write(said)
+        if said:
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+        to.close()
+        await back
+
+    async def copy(self, reader, writer):
+        while said := await reader.read(65_536):
+            writer.write(said)
+        writer.close()
+
+
+async def test_connections_that_were_lost_unused_cost_no_request():
+    address = Address()
+    server = await asyncio.start_server(address, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with postgres() as url:
+        await migrations.migrate(url)
+        db = connect(url.replace(f":{SERVER.port}", f":{port}"))
+        await db.open()
+        for ask in (lambda: counted(db), lambda: db.transact(lambda tx: tx.one(COUNT))):
+            await asyncio.gather(*(counted(db) for _ in range(8)))
+            assert db._pool.get_size() > 1
+            address.moves += 1
+            assert await asyncio.gather(*(ask() for _ in range(8)))
+        await db.close()
+    server.close()
+    await server.wait_closed()

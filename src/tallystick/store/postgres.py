@@ -8,8 +8,9 @@ cannot mix tenants (decision 10).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
@@ -49,6 +50,16 @@ _BROKEN = (
     asyncpg.QueryCanceledError,
     OSError,
     TimeoutError,
+)
+# A connection that was lost while nobody used it, say because its address now leads to another
+# server, and says so only when it is asked something: then the next one is asked.
+_GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    ConnectionError,
 )
 
 
@@ -90,15 +101,18 @@ class PostgresDatabase:
         return rows
 
     async def _read(self, how: str, statement: Statement, values: dict[str, Value]) -> Any:
+        asked = statement.numbered[0], *values_of(statement, values)
         try:
-            async with self._pool.acquire(timeout=CONNECT_S) as connection:
-                try:
-                    return await getattr(connection, how)(
-                        statement.numbered[0], *values_of(statement, values)
-                    )
-                except TimeoutError:
-                    await _roll_back(connection)
-                    raise
+            for others in reversed(range(CONNECTIONS_MAX + 1)):
+                async with self._pool.acquire(timeout=CONNECT_S) as connection:
+                    try:
+                        return await getattr(connection, how)(*asked)
+                    except TimeoutError:
+                        await _roll_back(connection)
+                        raise
+                    except _GONE:
+                        if not others:
+                            raise
         except _BROKEN as error:
             raise StoreFailed(type(error).__name__) from None
 
@@ -117,9 +131,8 @@ class PostgresDatabase:
     async def _try(self, unit: Unit[T]) -> T:
         committing = False
         try:
-            async with self._pool.acquire(timeout=CONNECT_S) as connection:
+            async with self._begun() as connection:
                 try:
-                    await connection.execute(_BEGIN.format(IDLE_MS))
                     result = await unit(_PostgresTransaction(connection))
                 except BaseException:
                     await _roll_back(connection)
@@ -131,6 +144,23 @@ class PostgresDatabase:
             raise StoreFailed(
                 type(error).__name__, committed=None if committing else False
             ) from None
+
+    @contextlib.asynccontextmanager
+    async def _begun(self) -> AsyncIterator[Any]:
+        """A connection with a transaction open on it."""
+        for others in reversed(range(CONNECTIONS_MAX + 1)):
+            async with self._pool.acquire(timeout=CONNECT_S) as connection:
+                try:
+                    await connection.execute(_BEGIN.format(IDLE_MS))
+                except _GONE:
+                    if others:
+                        continue
+                    raise
+                except BaseException:
+                    await _roll_back(connection)
+                    raise
+                yield connection
+                return
 
 
 async def _commit(connection: Any) -> None:
@@ -158,7 +188,8 @@ async def _roll_back(connection: Any) -> None:
     try:
         await connection.execute("ROLLBACK", timeout=ROLL_BACK_S)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-        connection.terminate()
+        with contextlib.suppress(asyncpg.InterfaceError):  # it is gone already
+            connection.terminate()
 
 
 class _PostgresTransaction:
