@@ -15,10 +15,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
 SECONDS = float(os.environ.get("SECONDS", "2"))
 CONNECTIONS = 32
+# Where figures and pictures are kept instead of bench/ and docs/: for a try.
+KEPT = os.environ.get("KEPT")
+
+
+def kept(usual: Path) -> Path:
+    return Path(KEPT, usual.name) if KEPT else usual
+
 
 Note = Callable[[str, float], None]
 Bars = dict[str, tuple[float, str]]

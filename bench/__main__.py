@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import CONNECTIONS, ROUNDS, SECONDS, Bars
+from bench import CONNECTIONS, ROUNDS, SECONDS, Bars, kept
 
-LATEST = Path(__file__).with_name("latest.json")
+LATEST = kept(Path(__file__).with_name("latest.json"))
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 Half of what the gateway answered in the ten seconds before, nine GET to one POST of a session, each
 sent when it is due. A sample a minute; `docs/soak.svg` draws them. `MINUTES` in the environment
-makes it shorter or longer.
+makes it shorter or longer, and `MINUTE_S` its minutes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx2
 
-from bench import CONNECTIONS, Bars, Note
+from bench import CONNECTIONS, SECONDS, Bars, Note, kept
 from bench.gateway import sessions_request
 from bench.load import check, fire, pace, request
 from bench.plot import draw
@@ -24,8 +24,8 @@ from bench.serving import Contestant, link, sign_in
 
 TAKES_LONG = "an hour"
 MINUTES = int(os.environ.get("MINUTES", "60"))
-MINUTE_S = 60
-PICTURE = Path(__file__).parents[1] / "docs" / "soak.svg"
+MINUTE_S = int(os.environ.get("MINUTE_S", "60"))
+PICTURE = kept(Path(__file__).parents[1] / "docs" / "soak.svg")
 
 # The last quarter beside the second: in the first one pools and caches are still being filled.
 BARS: Bars = {
@@ -44,7 +44,7 @@ def run(note: Note) -> None:
         try:
             _, customer, partner = link(gateway.client)
             requests = mixed(gateway, customer, partner)
-            rate = fire(gateway.port, requests, 20, 10, CONNECTIONS).per_second / 2
+            rate = fire(gateway.port, requests, 20, 5 * SECONDS, CONNECTIONS).per_second / 2
             note("requests_per_s", rate)
             for minute in range(MINUTES):
                 requests = mixed(gateway, customer, partner)
