@@ -24,7 +24,7 @@ def execute(
         Parameter(help="Start a gateway for the command alone.", negative="", show_default=False),
     ] = False,
 ) -> None:
-    """Run a command so that unmodified code for Dwolla, Plaid and MX talks to the gateway here.
+    """Run a command so that unmodified code for Dwolla and its partners talks to the gateway here.
 
     Hosts such as api-sandbox.dwolla.com and sandbox.plaid.com lead to the gateway; every other host
     but this machine is refused. Exits as the command does; 2 for a wrong option, 3 when no gateway
