@@ -50,6 +50,7 @@ READINGS = """
 | `self` of a customer's exchanges | the customer's own path |
 | unsupported `Content-Type`, compressed bodies | 415 `UnsupportedMediaType` |
 | a body over 64 KiB, or one that does not arrive in 15 s | 413 `PayloadTooLarge`, 408 `RequestTimeout` |
+| what is not HTTP, a head of more than 64 KiB | 400 `BadRequest`, and the connection is closed |
 | duplicate members, control characters, lone surrogates, NaN, depth over 16 | 400 `BadRequest` |
 | ids | version 7 UUIDs; read without regard to case |
 | links in bodies | our own base or an alias host, then the exact path; nothing else |
