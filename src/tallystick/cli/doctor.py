@@ -177,10 +177,11 @@ async def _opened(settings: Settings, db: Database) -> list[Found]:
     if version < head:
         said = f"has the schema {version} of {head}: `tallystick migrate` or `serve`"
         return [Found("database", "warn", said), _key(settings)]
-    found = Found("database", "ok", f"reachable, schema {version}")
+    said = f"reachable, schema {version}"
+    found = Found("database", "ok", said)
     if db.risks:
         refused = settings.live and "fsync = off" in db.risks  # `serve` would not start
-        said = f"may lose what it commits: {', '.join(db.risks)}"
+        said = f"{said}, but may lose what it commits: {', '.join(db.risks)}"
         found = Found("database", "fail" if refused else "warn", said)
     return [found, await _boxes(settings, db)]
 

@@ -33,6 +33,7 @@ class _Made(Statement):
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
+        self.walks = False
 
 
 _COLUMNS: Mapping[str, Statement] = {
