@@ -30,11 +30,16 @@ class Links:
         """`href("exchanges", id)` → `https://host/exchanges/{id}`; no path is the root."""
         return "/".join((self.base, *path))
 
-    def to(self, resource_type: str, *path: str) -> Link:
-        # Written out for the usual two, because every resource has several.
-        if len(path) == 2:
-            return Link(f"{self.base}/{path[0]}/{path[1]}", MEDIA_TYPE, resource_type)
-        return Link(self.href(*path), MEDIA_TYPE, resource_type)
+    def to(self, resource_type: str, collection: str, resource_id: str = "", *below: str) -> Link:
+        """A link to a collection, a resource in it, or what is below that."""
+        # Written out, because every resource has several.
+        if below:
+            href = self.href(collection, resource_id, *below)
+        elif resource_id:
+            href = f"{self.base}/{collection}/{resource_id}"
+        else:
+            href = f"{self.base}/{collection}"
+        return Link(href, MEDIA_TYPE, resource_type)
 
 
 def resolve(href: object, collection: str, bases: Iterable[str]) -> str | None:
