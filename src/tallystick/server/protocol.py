@@ -133,6 +133,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _refuse(self, why: str) -> None:
         """Answer as every bad request is answered, and close."""
+        if self.transport.is_closing():
+            return
         request_id = uuid4(_entropy)
         status, headers, body = failure(BadRequest(why), None, Links(""), "seed", request_id)
         headers += [
