@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 SHORT = {
     "gateway": {},
     "sdk": {},
-    "deliveries": {"ROWS": "8000"},
+    "deliveries": {"ROWS": "16000"},
     "growth": {"SIZES": "200 400"},
     "soak": {"MINUTES": "4", "MINUTE_S": "1"},
 }
