@@ -146,7 +146,8 @@ def wait_for(client: httpx2.Client, path: str, process: subprocess.Popen[bytes])
 def link(client: httpx2.Client) -> tuple[str, str, str]:
     """An access token, a customer's path and the address of Plaid."""
     token = sign_in(client)
-    body = {"firstName": "Ada", "lastName": "Byron", "email": "bench@example.com"}
+    email = f"bench{time.time_ns()}@example.com"  # a store may be used again
+    body = {"firstName": "Ada", "lastName": "Byron", "email": email}
     customer = client.post("/customers", json=body).headers["location"]
     return token, httpx2.URL(customer).path, plaid(client)
 

@@ -60,13 +60,13 @@ def patience() -> None:
 def hoard() -> None:
     """Something of every request is kept for ever."""
     kept: list[bytes] = []
-    headers = intake.Headers
+    of = intake.Headers.of
 
-    def hoarding(raw: Any) -> intake.Headers:
+    def hoarding(sent: Any) -> intake.Headers:
         kept.append(bytes(128 * 1024))
-        return headers(raw)
+        return of(sent)
 
-    intake.Headers = hoarding
+    intake.Headers.of = hoarding  # type: ignore[method-assign,assignment]
 
 
 def bare_errors() -> None:

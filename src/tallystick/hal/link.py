@@ -30,11 +30,13 @@ class Links:
         """`href("exchanges", id)` → `https://host/exchanges/{id}`; no path is the root."""
         return "/".join((self.base, *path))
 
-    def to(self, resource_type: str, collection: str, resource_id: str = "", *below: str) -> Link:
-        """A link to a collection, a resource in it, or what is below that."""
+    def to(
+        self, resource_type: str, collection: str, resource_id: str = "", below: str = ""
+    ) -> Link:
+        """A link to a collection, a resource in it, or the path `below` that."""
         # Written out, because every resource has several.
         if below:
-            href = self.href(collection, resource_id, *below)
+            href = f"{self.base}/{collection}/{resource_id}/{below}"
         elif resource_id:
             href = f"{self.base}/{collection}/{resource_id}"
         else:

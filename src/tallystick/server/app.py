@@ -97,7 +97,7 @@ class Gateway:
             status, headers, body = self._fail(call, ServerError())
         headers.append((b"content-length", b"%d" % len(body)))
         headers.append((b"x-request-id", call.request_id.encode()))
-        if self._cors and b"origin" in call.headers.raw:
+        if self._cors and b"origin" in call.headers:
             headers += self._cors_headers(call)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if call.head else body})
@@ -129,12 +129,12 @@ class Gateway:
             if call.method != "POST":
                 raise MethodNotAllowed
             raw = await intake.read_body(call.receive)
-            kind, authorization = call.headers.get(b"content-type"), call.headers.get(_WHO)
+            kind, authorization = call.headers.text(b"content-type"), call.headers.text(_WHO)
             status, body = await issue(self.core, kind, authorization, raw)
             return status, [_JSON, _NO_STORE], body
-        principal = await tokens.authenticate(self.core, call.headers.get(_WHO))
+        principal = await tokens.authenticate(self.core, call.headers.text(_WHO))
         call.app_id = principal.app_id
-        if not accepts(call.headers.get(b"accept")):
+        if not accepts(call.headers.text(b"accept")):
             raise InvalidVersion
         route, resource_id = self._route(call)
         call.route = route
@@ -151,7 +151,7 @@ class Gateway:
             await self._read(call, request)
         if route.scope is not None and route.scope in principal.withheld:
             raise route.denied or NotFound
-        key = call.headers.get(b"idempotency-key") if call.method == "POST" else None
+        key = call.headers.text(b"idempotency-key") if call.method == "POST" else None
         if key is None:
             return render.result(await route.handler(request), call.links)
         kept = await self._repeated(call, request, key)
@@ -167,9 +167,9 @@ class Gateway:
         return route, resource_id
 
     async def _read(self, call: _Call, request: Request) -> None:
-        if not reads(call.headers.get(b"content-type")):
+        if not reads(call.headers.text(b"content-type")):
             raise UnsupportedMediaType
-        if call.headers.get(b"content-encoding") not in (None, "identity"):
+        if call.headers.get(b"content-encoding") not in (None, b"identity"):
             raise UnsupportedMediaType("Compressed request bodies are not supported.")
         request.body = parse(await intake.read_body(call.receive))
 
@@ -202,7 +202,7 @@ class Gateway:
         return await find(self.core.db, self.core.vault, request.claim, self.core.clock.now_ms())
 
     def _cors_headers(self, call: _Call) -> render.Headers:
-        origin = call.headers.get(b"origin") or ""
+        origin = call.headers.text(b"origin") or ""
         headers = []
         if "*" in self._cors:
             allowed = b"*"
@@ -242,8 +242,8 @@ class _Call:
         self.path: str = scope["path"]
         self.head = scope["method"] == "HEAD"
         self.method: str = "GET" if self.head else scope["method"]
-        self.headers = intake.Headers(scope["headers"])
-        host = self.headers.raw.get(b"host", b"")
+        self.headers = intake.Headers.of(scope["headers"])
+        host = self.headers.get(b"host", b"")
         self.links = intake.links(core.public_url, scope["scheme"], host)
         self.is_token = self.path == "/token"
         self.route: Route | None = None

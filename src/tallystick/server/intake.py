@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from tallystick.errors import BadRequest, PayloadTooLarge, SlowRequest
@@ -19,19 +19,20 @@ _HOST = re.compile(rb"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:]{2,39}\]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
-class Headers:
+class Headers(dict[bytes, bytes]):
     """A request's headers by their names, which the server has in lower case already.
 
     Of a header that was sent twice, the first. Few are looked at, so none is decoded before.
     """
 
-    __slots__ = ("raw",)
+    __slots__ = ()
 
-    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
-        self.raw: Mapping[bytes, bytes] = dict(reversed(raw))
+    @classmethod
+    def of(cls, sent: Sequence[tuple[bytes, bytes]]) -> Headers:
+        return cls(reversed(sent))
 
-    def get(self, name: bytes) -> str | None:
-        value = self.raw.get(name)
+    def text(self, name: bytes) -> str | None:
+        value = self.get(name)
         return None if value is None else value.decode("latin-1")
 
 

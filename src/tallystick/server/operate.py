@@ -108,14 +108,14 @@ def render_error(
 ) -> tuple[int, render.Headers, bytes]:
     """What the gateway would answer this call with if it ran into `error`."""
     request_id = uuid4(core.entropy)
-    headers = intake.Headers(scope["headers"])
+    headers = intake.Headers.of(scope["headers"])
     if scope["path"] == "/token":
         code = {401: "invalid_client", 500: "temporarily_unavailable"}
         raw = json.dumps({"error": code.get(error.status, "invalid_request")}).encode()
         answer: tuple[int, render.Headers, bytes] = (error.status, [_JSON], raw)
     else:
         found, _ = Table(routes()).find(scope["path"])
-        links = intake.links(core.public_url, scope["scheme"], headers.raw.get(b"host", b""))
+        links = intake.links(core.public_url, scope["scheme"], headers.get(b"host", b""))
         route = found.get(scope["method"])
         answer = render.failure(error, route, links, core.codes, request_id)
     status, sent, raw = answer

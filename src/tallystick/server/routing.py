@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from tallystick.web import OURS, Route
 
 _NONE: Mapping[str, Route] = {}
-_OURS = OURS.removeprefix("/")
+_OURS = f"{OURS}/"
 
 
 class Table:
@@ -28,7 +28,7 @@ class Table:
     def find(self, path: str) -> tuple[Mapping[str, Route], str]:
         """The operations at `path` by method, and the id in it; none when nothing is there."""
         parts = path.split("/")
-        at = 2 if parts[1:2] == [_OURS] else 1
+        at = 2 if path.startswith(_OURS) else 1
         count = len(parts) - at
         if count == 1:
             return self._found.get(path, _NONE), ""

@@ -71,7 +71,6 @@ async def update_customer(request: Request) -> Outcome:
 
 
 def render(request: Request, row: CustomerRow) -> Customer:
-    details = msgspec.json.decode(row.details, type=Details)
     return Customer(
         links=_links(request, row),
         id=row.id,
@@ -84,8 +83,11 @@ def render(request: Request, row: CustomerRow) -> Customer:
         business_name=row.business_name,
         correlation_id=row.correlation_id,
         embedded=_problems(row),
-        **{name: getattr(details, name) for name in Details.__struct_fields__},
+        **msgspec.structs.asdict(_details.decode(row.details)),
     )
+
+
+_details = msgspec.json.Decoder(Details)
 
 
 def _problems(row: CustomerRow) -> EmbeddedProblems | None:
@@ -109,9 +111,9 @@ def _links(request: Request, row: CustomerRow) -> dict[str, Link]:
     if row.status in ("suspended", "deactivated"):
         return links | {"reactivate": own}
     links["deactivate"] = own
-    links["receive"] = to("transfer", "transfers")
+    links["receive"] = transfer = to("transfer", "transfers")
     if row.type != "receive-only":
-        links["send"] = to("transfer", "transfers")
+        links["send"] = transfer
     if row.status == "retry":
         links["retry-verification"] = own
     if row.status == "document":

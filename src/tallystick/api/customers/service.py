@@ -52,14 +52,10 @@ class Changed(NamedTuple):
     topics: tuple[events.Topic, ...]
 
 
-async def require(
-    core: Core, principal: Principal, customer_id: str, hint: str = ""
-) -> CustomerRow:
-    """The customer. Raises NotFound, its text ending in `hint`, for another application's too."""
-    row = await store.find(core.db, principal.app_id, customer_id)
-    if row is None:
+async def require(core: Core, principal: Principal, customer_id: str, hint: str = "") -> None:
+    """Raises NotFound, its text ending in `hint`, where the application has no such customer."""
+    if not await store.exists(core.db, principal.app_id, customer_id):
         raise NotFound(f"{NotFound.default} {hint}".strip())
-    return row
 
 
 async def find(core: Core, app_id: str, customer_id: str) -> CustomerRow:

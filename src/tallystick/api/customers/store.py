@@ -20,6 +20,8 @@ _ADD = Statement(
     " ON CONFLICT DO NOTHING"
 )
 _FIND = Statement(f"SELECT {_COLUMNS} FROM customer WHERE app_id = :app_id AND id = :id")
+# Found in an index alone.
+_EXISTS = Statement("SELECT 1 FROM customer WHERE app_id = :app_id AND id = :id")
 # Changes nothing, but until the transaction ends nobody else changes the row: SQLite has no
 # SELECT … FOR UPDATE, and READ COMMITTED would let two callers overwrite each other.
 _HOLD = Statement("UPDATE customer SET status = status WHERE app_id = :app_id AND id = :id")
@@ -122,6 +124,10 @@ async def add(tx: Transaction, row: CustomerRow) -> bool:
 async def find(reads: Reads, app_id: str, customer_id: str) -> CustomerRow | None:
     row = await reads.one(_FIND, app_id=app_id, id=customer_id)
     return CustomerRow(*row) if row else None
+
+
+async def exists(reads: Reads, app_id: str, customer_id: str) -> bool:
+    return await reads.one(_EXISTS, app_id=app_id, id=customer_id) is not None
 
 
 async def hold(tx: Transaction, app_id: str, customer_id: str) -> CustomerRow | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tallystick.api.exchanges import service
 from tallystick.api.exchanges.proofs import OF_ACCOUNT, Create
-from tallystick.api.exchanges.store import ExchangeRow, ShownRow
+from tallystick.api.exchanges.store import ShownRow
 from tallystick.api.exchanges.wire import (
     COLLECTION,
     KIND,
@@ -65,13 +65,13 @@ async def list_account_exchanges(request: Request) -> Reply:
     return _list(request, rows, request.links.to(KIND, COLLECTION))
 
 
-def _list(request: Request, rows: Sequence[ExchangeRow], own: Link) -> Reply:
+def _list(request: Request, rows: Sequence[ShownRow], own: Link) -> Reply:
     """Documented without paging: everything, and only `self` (contract 2.3)."""
     exchanges = [render(request, row) for row in rows]
     return Reply(body=Exchanges({"self": own}, EmbeddedExchanges(exchanges), len(exchanges)))
 
 
-def render(request: Request, row: ExchangeRow | ShownRow) -> Exchange:
+def render(request: Request, row: ShownRow) -> Exchange:
     to = request.links.to
     partner = request.core.partners.by_key(row.partner_key)
     links = {

@@ -355,13 +355,12 @@ async def _any(core: Core, exchange_id: str) -> ExchangeRow:
     return row
 
 
-async def list_for(
-    core: Core, principal: Principal, customer_id: str | None
-) -> Sequence[ExchangeRow]:
-    """Every exchange of a customer, or of the account itself, newest first."""
-    if customer_id is not None:
+async def list_for(core: Core, principal: Principal, customer_id: str | None) -> Sequence[ShownRow]:
+    """Every exchange of a customer, or of the account itself, newest first. Raises NotFound."""
+    rows = await store.list_shown(core.db, principal.app_id, customer_id)
+    if not rows and customer_id is not None:  # who has an exchange is there
         await customers.require(core, principal, customer_id)
-    return await store.list_newest(core.db, principal.app_id, customer_id)
+    return rows
 
 
 def _intent(

@@ -81,7 +81,7 @@ async def list_retries(request: Request) -> Reply:
     retries = [
         Retry(
             {
-                "self": to("retry", COLLECTION, webhook_id, RETRIES, retry_id),
+                "self": to("retry", COLLECTION, webhook_id, f"{RETRIES}/{retry_id}"),
                 "webhook": to(KIND, COLLECTION, webhook_id),
             },
             retry_id,
