@@ -73,9 +73,11 @@ class InstantConnector:
 def application() -> Any:
     """What each worker process of the instant gateway runs."""
     load = registry.load
-    registry.load = lambda name: (
-        InstantConnector if name.endswith("plaid.connector:Connector") else load(name)
-    )
+
+    def instant(name: str) -> Any:
+        return InstantConnector if name.endswith("plaid.connector:Connector") else load(name)
+
+    registry.load = instant  # ty: ignore[invalid-assignment]
     return serve.application()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count, repeat
@@ -54,7 +54,9 @@ class _Connection(asyncio.Protocol):
         self.until = self.sent = 0.0
         self.buffer = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
 
     def begin(self, until: float) -> None:
@@ -67,7 +69,7 @@ class _Connection(asyncio.Protocol):
             self.transport.close()
             return
         self.sent = time.perf_counter()
-        self.transport.write(request)  # type: ignore[attr-defined]
+        self.transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -89,7 +91,7 @@ class _Connection(asyncio.Protocol):
         else:
             self.transport.close()
 
-    def connection_lost(self, _error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if not self.done.done():
             self.done.set_result(None)
 
@@ -152,7 +154,7 @@ def _sent(
     expected: int,
     seconds: float,
     connections: int,
-    kind: partial[_Connection],
+    kind: Callable[[bytes, Result], _Connection],
     *,
     awake: bool,
 ) -> Result:

@@ -100,7 +100,8 @@ def callers(gateway: Contestant, path: str) -> dict[str, Callable[[], str]]:
     def by_httpx2() -> str:
         answer = gateway.client.get(path)
         answer.raise_for_status()
-        return answer.json()["firstName"]
+        name: str = answer.json()["firstName"]
+        return name
 
     dwollav2.Client.ENVIRONMENTS["sandbox"] = {
         "auth_url": f"{base}/auth", "token_url": f"{base}/token", "api_url": base,

@@ -166,7 +166,8 @@ def sign_in(client: httpx2.Client) -> str:
 
 def plaid(client: httpx2.Client) -> str:
     partners = client.get("/exchange-partners").json()["_embedded"]["exchange-partners"]
-    return next(each["_links"]["self"]["href"] for each in partners if each["name"] == "Plaid")
+    hrefs: dict[str, str] = {each["name"]: each["_links"]["self"]["href"] for each in partners}
+    return hrefs["Plaid"]
 
 
 def exchange(client: httpx2.Client, customer: str, partner: str) -> str:
@@ -177,4 +178,5 @@ def exchange(client: httpx2.Client, customer: str, partner: str) -> str:
         json={"institution": "ins_109508", "user": "user_good", "password": "pass_good"},
     ).json()
     proof = {**partner_link, "plaid": {"publicToken": done["publicToken"]}}
-    return httpx2.URL(client.post(f"{customer}/exchanges", json=proof).headers["location"]).path
+    made: str = client.post(f"{customer}/exchanges", json=proof).headers["location"]
+    return httpx2.URL(made).path

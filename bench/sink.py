@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import Any
 
 import uvloop
 
@@ -13,7 +14,9 @@ YES = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class _Sink(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self.buffer = b""
 
@@ -22,7 +25,7 @@ class _Sink(asyncio.Protocol):
         head = self.buffer.find(b"\r\n\r\n")
         length = LENGTH.search(self.buffer, 0, head)
         if head >= 0 and length and len(self.buffer) >= head + 4 + int(length[1]):
-            self.transport.write(YES)  # type: ignore[attr-defined]
+            self.transport.write(YES)
             self.transport.close()
 
 
