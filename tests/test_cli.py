@@ -17,6 +17,7 @@ from cyclopts import App
 from tallystick.cli.main import app
 from tallystick.partners import registry
 from tallystick.store import audit
+from tallystick.store.db import EVERY
 
 from .commands import TALLYSTICK, answer, environment, run
 from .gateway import InProcess, Served
@@ -151,7 +152,10 @@ async def test_changes_are_listed_newest_first(gateway: InProcess):
     assert [each.app_id for each in found] == [mine, mine]
     assert found[0].number > found[1].number
     assert await audit.newest(reads, 10, resource_id=found[1].resource_id) == [found[1]]
+    statements = len(EVERY)
     assert len(await audit.newest(reads, 2, resource="customers")) == 2
+    assert len(await audit.newest(reads, 1, resource="customers")) == 1
+    assert len(EVERY) <= statements + 1  # kept for as long as the process lives
 
 
 def test_a_store_without_changes_lists_none(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 from tallystick.store.db import Reads, Statement, Transaction
@@ -45,8 +46,14 @@ _FILTERS = ("app_id", "resource", "resource_id")
 async def newest(reads: Reads, limit: int, **only: str | None) -> Sequence[Entry]:
     """At most `limit` entries, newest first; `only` is an `app_id`, `resource` or `resource_id`."""
     given = {name: only[name] for name in _FILTERS if only.get(name) is not None}
-    where = " AND ".join(f"{name} = :{name}" for name in given) or "TRUE"
-    statement = Statement(
+    rows = await reads.all(_newest(*given), **given, limit=limit)
+    return [Entry(*row) for row in rows]
+
+
+@cache
+def _newest(*names: str) -> Statement:
+    """A statement is for good, so there is one for each choice of filters: eight at most."""
+    where = " AND ".join(f"{name} = :{name}" for name in names) or "TRUE"
+    return Statement(
         f"SELECT {_COLUMNS} FROM audit WHERE {where} ORDER BY number DESC LIMIT :limit"
     )
-    return [Entry(*row) for row in await reads.all(statement, **given, limit=limit)]
