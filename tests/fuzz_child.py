@@ -54,7 +54,7 @@ def no_bound() -> None:
 
 def patience() -> None:
     """A request that does not end is waited for."""
-    intake.BODY_S = protocol.HEAD_S = 3_600.0
+    protocol.BODY_S = protocol.HEAD_S = 3_600.0
 
 
 def hoard() -> None:
@@ -101,7 +101,7 @@ BUGS = {
 
 def main() -> None:
     folder, database_url, *bug = sys.argv[1:]
-    intake.BODY_S = protocol.HEAD_S = LIMIT_S
+    protocol.BODY_S = protocol.HEAD_S = LIMIT_S
     for name in bug:
         BUGS[name]()
     logs.configure("debug")

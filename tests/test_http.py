@@ -335,10 +335,10 @@ async def test_keys_belong_to_an_application(gateway, client):
 
 
 def test_heads_and_bodies_that_trickle_are_cut_off(server, monkeypatch):
-    from tallystick.server import intake, protocol
+    from tallystick.server import protocol
 
     monkeypatch.setattr(protocol, "HEAD_S", 0.5)
-    monkeypatch.setattr(intake, "BODY_S", 0.5)
+    monkeypatch.setattr(protocol, "BODY_S", 0.5)
     port = int(server.url.rpartition(":")[2])
     for opening, answered in (
         (b"GET / HTTP/1.1\r\n", b""),

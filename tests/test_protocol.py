@@ -9,7 +9,10 @@ import json
 import pytest
 import uvicorn
 
+from tallystick.errors import SlowRequest
 from tallystick.hal import ERROR_CONTENT_TYPE
+from tallystick.server import protocol
+from tallystick.server.intake import read_body
 from tallystick.server.protocol import MESSAGE_BYTES_MAX, BoundedHttp, WholeAnswer
 
 pytestmark = pytest.mark.anyio
@@ -38,8 +41,14 @@ ANSWERS = {
 }
 
 
-async def application(scope, _receive, send):
+async def application(scope, receive, send):
     assert scope["type"] == "http"
+    if scope["path"] == "/read":
+        try:
+            said = await read_body(receive)
+        except SlowRequest:
+            said = b"late!"
+        ANSWERS["/read"] = [start(LENGTH), body(said)]
     for message in ANSWERS[scope["path"]]:
         await send(message)
 
@@ -189,4 +198,30 @@ async def test_a_request_that_goes_on_and_on_is_ended(port, begin, piece, said):
         pass
     assert sent < 8 * MESSAGE_BYTES_MAX
     assert said in answer
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "pause_s", "answer"),
+    [
+        (["hello"], 0, b"hello"),
+        (["he", "llo"], 0.1, b"hello"),
+        (["he", "l", "l", "o"], 0.3, b"late!"),
+        (["he"], 0, b"late!"),
+    ],
+    ids=["whole", "in pieces", "a trickle", "no end"],
+)
+async def test_a_body_has_its_time(port, monkeypatch, pieces, pause_s, answer):
+    """From its head on, however many pieces come meanwhile; and what follows has time again."""
+    monkeypatch.setattr(protocol, "BODY_S", 0.5)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(2 if answer == b"hello" else 1):
+        writer.write(b"POST /read HTTP/1.1\r\ncontent-length: 5\r\n\r\n")
+        for piece in pieces:
+            await asyncio.sleep(pause_s)
+            writer.write(piece.encode())
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert await reader.readexactly(5) == answer
+        await asyncio.sleep(0.6)  # nobody ends what was in time
     writer.close()

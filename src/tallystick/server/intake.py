@@ -1,8 +1,7 @@
-"""Taking a request in: its headers, its base URL, and its body within bounds of size and time."""
+"""Taking a request in: its headers, its base URL, and its body within bounds of size."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
@@ -12,7 +11,6 @@ from tallystick.hal import Links
 
 # No operation needs more. Counted in bytes that arrived, whatever Content-Length claims.
 BODY_BYTES_MAX = 64 * 1024
-BODY_S = 15.0
 
 _HOST = re.compile(rb"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:]{2,39}\](:[0-9]{1,5})?")
 
@@ -58,41 +56,17 @@ def links(public_url: str | None, scheme: str, host: bytes) -> Links:
 
 
 async def read_body(receive: Receive) -> bytes:
-    """The whole body. Raises PayloadTooLarge, SlowRequest, or BadRequest when the client left.
+    """The whole body. Raises PayloadTooLarge, and BadRequest when the client left.
 
-    The server in front does not end a body that trickles in at a byte a second; this does.
+    Raises SlowRequest when the server in front says that it is `late` (`protocol.py`).
     """
-    message = await _first(receive)
-    if not message.get("more_body"):
-        body: bytes = message.get("body", b"")
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise SlowRequest if message.get("late") else BadRequest
+        body += message.get("body", b"")
         if len(body) > BODY_BYTES_MAX:
             raise PayloadTooLarge
-        return body
-    chunks = bytearray(message.get("body", b""))
-    try:
-        async with asyncio.timeout(BODY_S):
-            while message.get("more_body"):
-                if len(chunks) > BODY_BYTES_MAX:
-                    raise PayloadTooLarge
-                message = await _next(receive)
-                chunks += message.get("body", b"")
-    except TimeoutError:
-        raise SlowRequest from None
-    if len(chunks) > BODY_BYTES_MAX:
-        raise PayloadTooLarge
-    return bytes(chunks)
-
-
-async def _first(receive: Receive) -> MutableMapping[str, Any]:
-    try:
-        async with asyncio.timeout(BODY_S):
-            return await _next(receive)
-    except TimeoutError:
-        raise SlowRequest from None
-
-
-async def _next(receive: Receive) -> MutableMapping[str, Any]:
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise BadRequest
-    return message
+        more = message.get("more_body", False)
+    return body

@@ -1,8 +1,8 @@
 """HTTP parsing with bounds of time and size, and answers that leave in one piece.
 
-The server in front of the application keeps a connection open for ever if its headers trickle in a
-byte at a time, and keeps every header that it is sent: 60 MB of them made it grow by 1.1 GB.
-`intake` bounds bodies, this all the rest. Keep-alive is the server's own business.
+The server in front of the application keeps a connection open for ever if its headers or its body
+trickle in a byte at a time, and keeps every header that it is sent: 60 MB of them made it grow by
+1.1 GB. How large a body may be is `intake`'s business, keep-alive the server's own.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from tallystick.ids import SystemEntropy, uuid4
 from tallystick.server.render import failure
 
 HEAD_S = 10.0
+# From the end of the head, for a body that does not come with it.
+BODY_S = 15.0
 # A head that does not come in one piece (a read is 256 KiB at most).
 HEAD_BYTES_MAX = 64 * 1024
 # A whole request, with what frames its body and follows it. Larger bodies were refused long before.
@@ -37,9 +39,17 @@ class WholeAnswer(RequestResponseCycle):
     """Writes an answer's head and body at once: one system call and one packet instead of two.
 
     Only an answer that is complete and says how long it is; every other is left to the server.
+    `late` is set when the request's body has taken too long.
     """
 
+    late = False
     _start: Any = None
+
+    async def receive(self) -> Any:
+        message = await super().receive()
+        if self.late and message.get("more_body"):
+            return {"type": "http.disconnect", "late": True}
+        return message
 
     async def send(self, message: Any) -> None:
         if message["type"] == "http.response.start" and not self.response_started:
@@ -88,9 +98,10 @@ _OF_THE_CONNECTION = frozenset({b"connection", b"transfer-encoding"})
 
 class BoundedHttp(HttpToolsProtocol):
     """Closes a connection whose next request head is not complete HEAD_S seconds after it began, or
-    whose request has too many bytes.
+    whose request has too many bytes. A body that is not complete in BODY_S seconds is `late`.
     """
 
+    cycle: Any  # a WholeAnswer, once its request has a task
     _deadline: asyncio.TimerHandle | None = None
     _in_head = False
     _received = 0
@@ -110,9 +121,12 @@ class BoundedHttp(HttpToolsProtocol):
             self._refuse("The head of the request is too long.")
         elif self._received > MESSAGE_BYTES_MAX:
             self.transport.close()
-        elif self._deadline is None and (self._in_head or self._is_idle()):
-            # Most heads come in one piece, and need no timer of their own.
-            self._expect_head()
+        elif self._deadline is None:
+            # Most requests come in one piece, and need no timer of their own.
+            if self._in_head or self._is_idle():
+                self._expect_head()
+            elif self.cycle.more_body:
+                self._deadline = self.loop.call_later(BODY_S, self._be_late)
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -127,6 +141,11 @@ class BoundedHttp(HttpToolsProtocol):
         if self._deadline is not None:
             self._met()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if self._deadline is not None:
+            self._met()
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # the server's own words
         self._refuse("The request is not valid HTTP.")
@@ -153,6 +172,11 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_S, self.transport.close)
+
+    def _be_late(self) -> None:
+        self._deadline = None
+        self.cycle.late = True
+        self.cycle.message_event.set()  # the application may be waiting for more
 
     def _met(self) -> None:
         if self._deadline is not None:
