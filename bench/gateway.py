@@ -95,8 +95,8 @@ def run(note: Note) -> None:
             raw = raw_commits(folder, folder / "instant" / "tallystick.db")
             ok = request(nothing.port, "GET", "/")
             for _ in range(ROUNDS):
-                load(note, "nothing", nothing.port, ok, 200)
-                load(note, "get_exchange", gateway.port, get, 200)
+                load(note, "nothing", nothing.port, ok, 200, awake=True)
+                load(note, "get_exchange", gateway.port, get, 200, awake=True)
                 note("raw_commits", raw())
                 load(note, "post_session", instant.port, instant_post, 201)
                 load(note, "post_session_simulated", gateway.port, post, 201)
