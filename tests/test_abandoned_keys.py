@@ -1,4 +1,4 @@
-"""A key whose first request died half way: the same request may have it after a while."""
+"""Keys that may be used once more: one whose first request died half way, one whose day is over."""
 
 from __future__ import annotations
 
@@ -36,3 +36,21 @@ async def test_the_same_request_takes_over_a_key_that_a_crash_left(gateway):
     gateway.clock.advance(idempotency.LEASE_MS)
     again = await post()
     assert (again.status_code, again.headers["location"]) == (201, made.headers["location"])
+
+
+async def test_a_key_is_free_after_a_day_however_many_wait_to_be_forgotten(gateway):
+    """A few are forgotten with every key that is claimed: after a busy day most are still there."""
+    client = await gateway.application()
+    keys = [f"order-{number}" for number in range(30)]
+    made = set()
+    for key in (*keys, keys[-1]):
+        email = f"ada{len(made)}@example.com"
+        body = {"firstName": "Ada", "lastName": "Byron", "email": email}
+        if len(made) == len(keys):
+            gateway.clock.advance(idempotency.WINDOW_MS)
+            await client.sign_in(client.made["client_id"], client.made["client_secret"])
+        made.add(await client.create("/customers", body, headers={"Idempotency-Key": key}))
+        gateway.clock.advance(1)
+    assert len(made) == len(keys) + 1
+    again = await client.post("/customers", json=body, headers={"Idempotency-Key": keys[-1]})
+    assert again.headers["location"] in made

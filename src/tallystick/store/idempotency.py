@@ -35,9 +35,11 @@ _FIND = Statement(
 _CLAIM = Statement(
     "INSERT INTO idempotency (app_id, key_hash, request_hash, reply_sealed, created_at)"
     " VALUES (:app_id, :key_hash, :request_hash, NULL, :created_at)"
-    " ON CONFLICT (app_id, key_hash) DO UPDATE SET created_at = excluded.created_at"
-    " WHERE idempotency.reply_sealed IS NULL AND idempotency.created_at <= :abandoned"
-    " AND idempotency.request_hash = excluded.request_hash"
+    " ON CONFLICT (app_id, key_hash) DO UPDATE SET created_at = excluded.created_at,"
+    " request_hash = excluded.request_hash, reply_sealed = NULL"
+    " WHERE idempotency.created_at <= :since"
+    " OR (idempotency.reply_sealed IS NULL AND idempotency.created_at <= :abandoned"
+    " AND idempotency.request_hash = excluded.request_hash)"
 )
 _SETTLE = Statement(
     "UPDATE idempotency SET reply_sealed = :reply_sealed"
@@ -117,6 +119,7 @@ async def claim_key(tx: Transaction, claim: Claim | None, now_ms: int) -> None:
         key_hash=claim.key_hash,
         request_hash=claim.request_hash,
         created_at=now_ms,
+        since=now_ms - WINDOW_MS,
         abandoned=now_ms - LEASE_MS,
     )
     if not taken:
