@@ -136,7 +136,8 @@ async def authenticate(core: Core, client_id: str, client_secret: str) -> Applic
     An unknown client takes the same path as a wrong secret (threat T15).
     """
     row = None
-    if 0 < len(client_id) <= CLIENT_CHARS_MAX:
+    # NUL is in no client id, and PostgreSQL refuses even to look for it.
+    if 0 < len(client_id) <= CLIENT_CHARS_MAX and "\0" not in client_id:
         row = await store.find_by_client_id(core.db, client_id)
     presented = core.vault.hash(client_secret.encode("utf-8", "replace"))
     known = row.client_secret_hash if row else bytes(len(presented))
