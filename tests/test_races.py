@@ -7,6 +7,8 @@ from collections import Counter
 
 import pytest
 
+from tallystick.server import operate
+
 pytestmark = pytest.mark.anyio
 
 RACERS = 16
@@ -82,3 +84,21 @@ async def test_proofs_of_one_item_redeemed_at_once_make_one_exchange(gateway):
     assert {each.status_code for each in answers} == {201}
     assert len({each.headers["location"] for each in answers}) == 1
     assert (await client.get(collection)).json()["total"] == 1
+
+
+async def test_an_application_that_is_disabled_stays_so_whatever_else_is_changed(gateway):
+    client = await gateway.application()
+    app_id = client.made["id"]
+
+    def change(**changes):
+        return operate.change_application(gateway.core, app_id, **changes)
+
+    for number in range(8):
+        urls = [f"https://example.com/{number}/{each}" for each in range(RACERS)]
+        await change(status="active")
+        await asyncio.gather(
+            *(change(redirect_urls=[url]) for url in urls[: RACERS // 2]),
+            change(status="disabled"),
+            *(change(redirect_urls=[url]) for url in urls[RACERS // 2 :]),
+        )
+        assert (await client.get("/")).json()["code"] == "InvalidApplicationStatus"

@@ -92,7 +92,7 @@ async def change(
     """
 
     async def apply(tx: Transaction) -> bool:
-        row = await store.find(tx, app_id)
+        row = await store.hold(tx, app_id)
         if row is None:
             return False
         await store.update(
