@@ -38,6 +38,16 @@ async def counted(db):
     return row[0]
 
 
+@pytest.mark.parametrize(
+    "password", ["hush#hush", "hush?hush", "hush/hush", "[hush", "hush@h?hush"]
+)
+async def test_an_address_that_cannot_be_read_is_told_without_its_password(password):
+    """The driver's own words quote the part that it stumbled over."""
+    with pytest.raises(ConfigurationError, match="percent-encoded") as failed:
+        await connect(f"postgresql://user:{password}@127.0.0.1:1/db").open()
+    assert "hush" not in str(failed.value)
+
+
 async def test_a_connection_that_broke_between_two_messages_is_an_outage(monkeypatch):
     """asyncpg calls that an error of its own, beside those of connections."""
 
