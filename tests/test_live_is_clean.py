@@ -102,6 +102,7 @@ def test_the_check_sees_a_simulator_that_is_loaded(tmp_path):
         ({"TALLYSTICK_ENCRYPTION_KEY": "short"}, "64 hex digits"),
         ({"TALLYSTICK_SEED": "1"}, "seed"),
         ({"TALLYSTICK_CLIENT_ID": "sandbox-key"}, "sandbox"),
+        ({"TALLYSTICK_CLIENT_SECRET": "sandbox-secret"}, "sandbox"),
         ({"TALLYSTICK_PUBLIC_URL": "https://links.example.com/"}, "trailing slash"),
         ({"TALLYSTICK_PLAID_BASE_URL": "http://production.plaid.com"}, "partners.plaid.base_url"),
         (

@@ -194,7 +194,7 @@ def _check(settings: Settings) -> None:
             wrong.append("live mode needs a public_url")
         if settings.seed is not None:
             wrong.append("seed makes secrets predictable and is refused in live mode")
-        if settings.client in (SANDBOX_CLIENT, (SANDBOX_CLIENT[0], settings.client_secret)):
+        if settings.client and set(settings.client) & set(SANDBOX_CLIENT):
             wrong.append("the sandbox's client credentials are refused in live mode")
     wrong.extend(
         f"{url!r} must be an http(s) URL without a trailing slash"
