@@ -10,7 +10,10 @@ import sys
 import pytest
 
 from tallystick.errors import ConfigurationError
-from tallystick.server import config
+from tallystick.server import config, operate
+from tallystick.server.process import Process, opened
+
+from .gateway import in_process
 
 KEY = "ab" * 32
 LIVE = {
@@ -86,6 +89,24 @@ def test_a_live_process_knows_no_simulator(tmp_path):
     assert found["sandbox_token"] == 401
     assert found["partners"] == ["MX", "Plaid"]
     assert found["self"] == "https://links.example.com/exchange-partners"
+
+
+@pytest.mark.anyio
+async def test_a_store_that_was_a_sandbox_does_not_open_to_its_credentials(tmp_path, database_url):
+    async with in_process(tmp_path, database_url, encryption_key=KEY) as gateway:
+        (row,) = await operate.list_applications(gateway.core)
+    live = config.load(
+        {"data_dir": str(tmp_path), "database_url": database_url},
+        environ=LIVE,
+        file=tmp_path / "no",
+    )
+    with pytest.raises(ConfigurationError, match=f"app change {row.id} --status disabled"):
+        async with Process(live).running():
+            pass
+    async with opened(live) as core:
+        await operate.change_application(core, row.id, status="disabled")
+    async with Process(live).running():
+        pass
 
 
 def test_the_check_sees_a_simulator_that_is_loaded(tmp_path):
