@@ -168,6 +168,11 @@ def test_settings_come_from_flags_then_environment_then_file(tmp_path):
     assert (settings.port, settings.host, settings.data_dir) == (3, "b", "d")
     assert settings.partners["plaid"]["secret"] == "from file"
     assert "from file" not in repr(settings)
-    file.write_text("prot = 1\n")
-    with pytest.raises(ConfigurationError, match="did you mean port"):
-        config.load({}, environ={}, file=file)
+    for wrong, said in (
+        ("prot = 1", "did you mean port"),
+        ('[partners.plad]\nsecret = "s"', "no partner 'plad'"),
+        ("[compat]\nvissa = true", "compat.vissa"),
+    ):
+        file.write_text(f"{wrong}\n")
+        with pytest.raises(ConfigurationError, match=said):
+            config.load({}, environ={}, file=file)
