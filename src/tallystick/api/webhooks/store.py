@@ -77,14 +77,19 @@ _ALL_COLUMNS = ", ".join(f"w.{name}" for name in _NAMES)
 _CHOOSE, _CHOOSE_DEAD = (
     Statement(
         f"SELECT {_ALL_COLUMNS}, {_LAST.format('a.started_at')}, {_LAST.format('a.status_code')},"
-        f" {_LAST.format('a.failure')} FROM webhook w WHERE {_CHOSEN}{dead}{_IN_ORDER}"
+        f" {_LAST.format('a.failure')} FROM webhook w WHERE {_CHOSEN}{dead}{_IN_ORDER}",
+        walks=True,
     )
     for dead in ("", _ONLY_DEAD)
 )
 _CHOOSE_IDS, _CHOOSE_DEAD_IDS = (
-    Statement(f"SELECT w.id, w.number FROM webhook w WHERE {_CHOSEN}{dead}{_WAITING}{_IN_ORDER}")
+    Statement(
+        f"SELECT w.id, w.number FROM webhook w WHERE {_CHOSEN}{dead}{_WAITING}{_IN_ORDER}",
+        walks=True,
+    )
     for dead in ("", _ONLY_DEAD)
 )
+_WAITS = Statement("SELECT 1 FROM retry WHERE webhook_id = :webhook_id AND state = 'due' LIMIT 1")
 
 # Attempts are told as they were, but for what was said.
 _SAID = "request_body <> '' AND started_at < :before"
@@ -270,6 +275,11 @@ async def list_attempts(reads: Reads, webhook_id: str) -> Sequence[AttemptRow]:
 
 async def add_retry(tx: Transaction, row: RetryRow) -> None:
     await tx.run(ADD_RETRY, **msgspec.structs.asdict(row))
+
+
+async def is_waiting(tx: Transaction, webhook_id: str) -> bool:
+    """Whether a retry of it waits to be sent."""
+    return await tx.one(_WAITS, webhook_id=webhook_id) is not None
 
 
 async def list_retries(reads: Reads, app_id: str, webhook_id: str) -> Sequence[tuple[str, int]]:
