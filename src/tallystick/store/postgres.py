@@ -40,14 +40,13 @@ _DURABILITY = (
 _AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _BROKEN = (
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
+    asyncpg.OperatorInterventionError,  # it is starting, stopping, or was told to give up
+    asyncpg.InsufficientResourcesError,  # no room on the disk, no memory, no connection left
+    asyncpg.PostgresSystemError,  # the disk does not answer
+    asyncpg.ReadOnlySQLTransactionError,  # it is a standby now
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that broke between two of its messages
-    asyncpg.QueryCanceledError,
     OSError,
     TimeoutError,
 )
