@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tallystick.store import idempotency
-from tallystick.store.idempotency import Claim
+from tallystick.store.idempotency import Claim, Outcome
 
 pytestmark = pytest.mark.anyio
 
@@ -54,3 +54,22 @@ async def test_a_key_is_free_after_a_day_however_many_wait_to_be_forgotten(gatew
     assert len(made) == len(keys) + 1
     again = await client.post("/customers", json=body, headers={"Idempotency-Key": keys[-1]})
     assert again.headers["location"] in made
+
+
+async def test_who_comes_a_day_late_does_not_answer_for_another(gateway):
+    """An intent may stay open for as long as its partner is silent."""
+    client = await gateway.application()
+    core = gateway.core
+
+    async def use(path, at_ms):
+        claim = Claim.of(core.vault, client.made["id"], KEY, "POST", path, None)
+        await core.db.transact(lambda tx: idempotency.claim_key(tx, claim, at_ms))
+        return claim, Outcome(201, path, b"")
+
+    now_ms = gateway.clock.now_ms()
+    late = await use("/exchanges/1", now_ms)
+    used = await use("/customers/1", now_ms + idempotency.WINDOW_MS)
+    for each in (used, late):
+        await core.db.transact(lambda tx, each=each: idempotency.settle(tx, core.vault, *each))
+    found = await idempotency.find(core.db, core.vault, used[0], now_ms + idempotency.WINDOW_MS)
+    assert found == used[1]

@@ -43,7 +43,7 @@ _CLAIM = Statement(
 )
 _SETTLE = Statement(
     "UPDATE idempotency SET reply_sealed = :reply_sealed"
-    " WHERE app_id = :app_id AND key_hash = :key_hash"
+    " WHERE app_id = :app_id AND key_hash = :key_hash AND reply_sealed IS NULL"
 )
 _RELEASE = Statement(
     "DELETE FROM idempotency WHERE app_id = :app_id AND key_hash = :key_hash"
@@ -127,7 +127,10 @@ async def claim_key(tx: Transaction, claim: Claim | None, now_ms: int) -> None:
 
 
 async def settle(tx: Transaction, vault: Vault, claim: Claim | None, outcome: Outcome) -> None:
-    """Keep the answer, in the transaction that makes it true."""
+    """Keep the answer, in the transaction that makes it true.
+
+    Not in place of another: one that comes a day late finds that its key was used again.
+    """
     if claim is not None:
         sealed = vault.seal(claim._place, msgspec.msgpack.encode(outcome))  # noqa: SLF001
         await tx.run(_SETTLE, app_id=claim.app_id, key_hash=claim.key_hash, reply_sealed=sealed)
