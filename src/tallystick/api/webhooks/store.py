@@ -27,8 +27,9 @@ _MATCHES = (
     " AND created_at >= :since AND created_at < :until"
     " AND (:resource_id = '' OR resource_id = :resource_id)"
 )
-_PAGE = f"{_MATCHES} ORDER BY number DESC LIMIT :limit OFFSET :offset"
-_LIST = Statement(f"SELECT {COLUMNS}{_PAGE}", walks=True)
+_LIST = Statement(
+    f"SELECT {COLUMNS}{_MATCHES} ORDER BY number DESC LIMIT :limit OFFSET :offset", walks=True
+)
 _COUNT = Statement(f"SELECT count(*){_MATCHES}", walks=True)
 
 _ATTEMPT_NAMES = (
@@ -43,8 +44,10 @@ _ADD_ATTEMPT = Statement(
 _ATTEMPTS = Statement(
     f"SELECT {_ATTEMPT_COLUMNS} FROM attempt WHERE webhook_id = :webhook_id ORDER BY id"
 )
+# By their numbers, because what is recorded meanwhile moves every page.
 _ATTEMPTS_OF_PAGE = Statement(
-    f"SELECT {_ATTEMPT_COLUMNS} FROM attempt WHERE webhook_id IN (SELECT id{_PAGE}) ORDER BY id",
+    f"SELECT {_ATTEMPT_COLUMNS} FROM attempt WHERE webhook_id IN"
+    f" (SELECT id{_MATCHES} AND number >= :first AND number <= :last) ORDER BY id",
     walks=True,
 )
 
@@ -211,18 +214,20 @@ async def list_newest(
         "subscription_id": subscription_id,
         **msgspec.structs.asdict(narrowed),
     }
-    page: dict[str, Value] = {"limit": limit, "offset": offset}
-    rows = await reads.all(_LIST, **matched, **page)
+    found = await reads.all(_LIST, **matched, limit=limit, offset=offset)
+    page = [WebhookRow(*row) for row in found]
     attempts: dict[str, list[AttemptRow]] = {}
-    for row in await reads.all(_ATTEMPTS_OF_PAGE, **matched, **page):
-        attempt = _attempt(row)
-        attempts.setdefault(attempt.webhook_id, []).append(attempt)
+    if page:
+        first, last = page[-1].number, page[0].number
+        for row in await reads.all(_ATTEMPTS_OF_PAGE, **matched, first=first, last=last):
+            attempt = _attempt(row)
+            attempts.setdefault(attempt.webhook_id, []).append(attempt)
     if narrowed == Filter():
         total = await tally.total(reads, app_id, subscription_id)
     else:
         counted = await reads.one(_COUNT, **matched)
         total = counted[0] if counted else 0
-    return [WebhookRow(*row) for row in rows], attempts, total
+    return page, attempts, total
 
 
 async def choose(
