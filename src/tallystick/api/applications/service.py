@@ -16,6 +16,7 @@ from tallystick.core import Core
 from tallystick.errors import ConfigurationError
 from tallystick.ids import base62
 from tallystick.secret import Secret
+from tallystick.store import audit
 from tallystick.store.db import Transaction
 
 ACTIVE = "active"
@@ -69,6 +70,7 @@ async def create(
         if not await store.add(tx, row):
             return False
         await core.vault.add_application(tx, app_id)
+        await audit.note(tx, app_id, "applications", app_id, "created", row.created_at)
         return True
 
     if not await core.db.transact(add):
@@ -95,18 +97,20 @@ async def change(
         row = await store.hold(tx, app_id)
         if row is None:
             return False
-        await store.update(
-            tx,
-            msgspec.structs.replace(
-                row,
-                status=status or row.status,
-                account_status=account_status or row.account_status,
-                withheld=row.withheld if withheld is None else _as_json(withheld),
-                redirect_urls=row.redirect_urls
-                if redirect_urls is None
-                else _as_json(redirect_urls),
-            ),
+        fresh = msgspec.structs.replace(
+            row,
+            status=status or row.status,
+            account_status=account_status or row.account_status,
+            withheld=row.withheld if withheld is None else _as_json(withheld),
+            redirect_urls=row.redirect_urls if redirect_urls is None else _as_json(redirect_urls),
         )
+        await store.update(tx, fresh)
+        now_ms = core.clock.now_ms()
+        for name in ("status", "withheld", "redirect_urls"):
+            value = getattr(fresh, name)
+            if value != getattr(row, name):
+                said = f"{name}: {value}"
+                await audit.note(tx, app_id, "applications", app_id, said, now_ms)
         if account_status not in {None, row.account_status}:
             topic: events.Topic = (
                 "account_suspended" if account_status == "suspended" else "account_activated"
