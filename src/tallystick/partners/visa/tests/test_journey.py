@@ -10,7 +10,9 @@ import pytest
 from tests.gateway import BASE, in_process
 from tests.notices import assert_heard_as_signed
 
+from tallystick.api.exchanges import service as exchanges
 from tallystick.clock import DAY_MS, HOUR_MS, SECOND_MS
+from tallystick.errors import StoreFailed
 from tallystick.partners.visa import PARTNER
 from tallystick.store.db import Statement
 
@@ -126,6 +128,15 @@ async def test_who_comes_back_too_late(gateway, client):
     customer = await client.customer()
     done = await client.complete(await started(client, customer))
     gateway.clock.advance(HOUR_MS)
+    assert said(await client.get(done["redirectUrl"])) == {"error": "TEMPORARY_ERROR"}
+
+
+async def test_who_comes_back_while_the_database_is_away_is_sent_on(client, monkeypatch):
+    async def fail(*_args):
+        raise StoreFailed("it is away")
+
+    done = await client.complete(await started(client, await client.customer()))
+    monkeypatch.setattr(exchanges, "redeem", fail)
     assert said(await client.get(done["redirectUrl"])) == {"error": "TEMPORARY_ERROR"}
 
 
