@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from tallystick.server import operate
+from tallystick.server import config, operate
+from tallystick.server.process import opened
 
 pytestmark = pytest.mark.anyio
 
@@ -102,3 +103,15 @@ async def test_an_application_that_is_disabled_stays_so_whatever_else_is_changed
             *(change(redirect_urls=[url]) for url in urls[RACERS // 2 :]),
         )
         assert (await client.get("/")).json()["code"] == "InvalidApplicationStatus"
+
+
+async def test_many_processes_may_start_at_once_on_an_empty_store(tmp_path, database_url):
+    """The application that is there from the start is made by one of them."""
+    flags = {"data_dir": str(tmp_path), "database_url": database_url}
+    settings = config.load(flags, environ={}, file=tmp_path / "none.toml")
+
+    async def start():
+        async with opened(settings) as core:
+            return [each.client_id for each in await operate.list_applications(core)]
+
+    assert await asyncio.gather(*(start() for _ in range(4))) == [[config.SANDBOX_CLIENT[0]]] * 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -127,7 +128,8 @@ async def change(
 async def ensure(core: Core, *, name: str, client_id: str, client_secret: Secret[str]) -> None:
     """The application with exactly these credentials, made if it is not there."""
     if await store.find_by_client_id(core.db, client_id) is None:
-        await create(core, name=name, client_id=client_id, client_secret=client_secret)
+        with contextlib.suppress(ConfigurationError):  # another process was faster
+            await create(core, name=name, client_id=client_id, client_secret=client_secret)
 
 
 async def list_all(core: Core) -> list[ApplicationRow]:
