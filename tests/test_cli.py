@@ -16,6 +16,7 @@ from cyclopts import App
 
 from tallystick.cli.main import app
 from tallystick.partners import registry
+from tallystick.server import operate
 from tallystick.store import audit
 from tallystick.store.db import EVERY
 
@@ -158,9 +159,29 @@ async def test_changes_are_listed_newest_first(gateway: InProcess):
     assert len(EVERY) <= statements + 1  # kept for as long as the process lives
 
 
-def test_a_store_without_changes_lists_none(tmp_path):
+@pytest.mark.anyio
+async def test_what_the_operator_does_to_an_application_is_listed(gateway: InProcess):
+    app_id = (await gateway.application()).made["id"]
+    urls = ["https://example.com/back"]
+    changes = {"status": "disabled", "account_status": "suspended", "withheld": ["events"]}
+    await operate.change_application(gateway.core, app_id, **changes, redirect_urls=urls)
+    await operate.change_application(gateway.core, app_id, redirect_urls=urls)  # no change
+    await operate.change_application(gateway.core, app_id, status="active")
+    found = await audit.newest(gateway.core.db, 10, app_id=app_id)
+    assert [(each.resource, each.change) for each in reversed(found)] == [
+        ("applications", "created"),
+        ("applications", "status: disabled"),
+        ("applications", 'withheld: ["events"]'),
+        ("applications", 'redirect_urls: ["https://example.com/back"]'),
+        ("accounts", "account_suspended"),
+        ("applications", "status: active"),
+    ]
+
+
+def test_a_new_store_lists_its_first_application(tmp_path):
     here = {"TALLYSTICK_DATA_DIR": str(tmp_path)}
-    assert answer("audit", **here) == []
+    (first,) = answer("audit", **here)
+    assert (first["resource"], first["change"]) == ("applications", "created")
     wrong = run("audit", "--limit", "0", **here)
     assert (wrong.returncode, wrong.stdout) == (2, "")
 

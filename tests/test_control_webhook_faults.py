@@ -180,6 +180,23 @@ async def test_what_was_put_off_by_a_rule_that_is_gone_is_sent(gateway, world):
     assert receiver.topics == [CREATED]
 
 
+async def test_what_was_put_off_before_a_reset_does_not_shift_what_follows(gateway, receive):
+    """With the same seed and time the same ids come again."""
+    receiver = await receive()
+    rounds = []
+    for _ in range(2):
+        again = {"seed": 7, "now": "2026-01-31T12:00:00.000Z"}
+        await gateway.client().post("/_tallystick/control/reset", json=again)
+        client = await gateway.application()
+        subscription = await subscribe(client, receiver)
+        await fault(client, topic="*", latency_ms=MINUTE_MS)
+        customer = await client.customer("ada@example.com")
+        await gateway.process.drain()
+        rounds.append((customer, await attempts(client, subscription)))
+    assert rounds[0] == rounds[1]
+    assert receiver.topics == []
+
+
 @pytest.mark.parametrize(
     ("rule", "said"),
     [

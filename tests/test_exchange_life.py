@@ -258,6 +258,29 @@ async def test_a_consent_that_was_renewed_outlives_its_old_end(ending):
     assert len(await linked.told()) == 1
 
 
+async def test_what_cannot_be_looked_at_stops_nobody_else(ending, monkeypatch):
+    """Its partner is no longer among the settings, say."""
+    linked, ends_at = ending
+    gateway, client = linked.gateway, linked.client
+    await sweep_at(linked, ends_at - health.LEAD_MS)
+    other = await client.exchange(await client.customer(), "MX")
+    known = Statement("UPDATE exchange SET cause = 'person', deadline_at = :at WHERE id = :id")
+    identity = {"at": ends_at + MINUTE_MS, "id": other.rpartition("/")[2]}
+    await gateway.core.db.transact(lambda tx: tx.run(known, **identity))
+
+    async def refuse(*_args):
+        raise ConsentLost("LOST")
+
+    monkeypatch.setattr(gateway.core.partners.by_key("mx"), "list_accounts", refuse)
+    with monkeypatch.context() as patched:
+        patched.delitem(gateway.core.partners._by_key, "plaid")
+        gateway.clock.set(ends_at + DAY_MS)
+        await health.sweep(gateway.core)
+    await linked.sign_in()
+    for exchange in (linked.exchange, other):
+        assert (await client.get(exchange)).json()["status"] == "deactivated"
+
+
 async def test_who_was_warned_and_repairs_is_well_at_once(ending):
     linked, ends_at = ending
     await sweep_at(linked, ends_at - health.LEAD_MS)

@@ -58,6 +58,7 @@ async def test_token_by_basic_and_by_form(gateway):
         ({"grant_type": "client_credentials"}, None, 401, "invalid_client"),
         ({"grant_type": "client_credentials"}, ("sandbox-key", "wrong"), 401, "invalid_client"),
         ({"grant_type": "client_credentials"}, ("nobody", "sandbox-secret"), 401, "invalid_client"),
+        ({"grant_type": "client_credentials"}, ("no\0body", "\0"), 401, "invalid_client"),
         ({"grant_type": "client_credentials"}, ("ключ", "сéкрет"), 401, "invalid_client"),
         ({"grant_type": "client_credentials"}, ("k" * 5000, "s"), 401, "invalid_client"),
         ({}, ("sandbox-key", "sandbox-secret"), 400, "invalid_request"),

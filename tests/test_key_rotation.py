@@ -60,6 +60,19 @@ async def test_rotation_while_serving_loses_nothing(gateway):
     assert await operate.rotate_keys(gateway.core)
 
 
+async def test_an_application_that_is_made_meanwhile_does_not_end_the_rotation(gateway):
+    """By the process that serves, after the one that rotates has asked which there are."""
+    client = await gateway.application()
+    _, session, *_ = await linked(client)
+    async with opened(gateway.settings, clock=gateway.clock) as rotating:
+        await rotating.vault.rotate(rotating.db, client.made["id"])
+        await linked(await gateway.application())
+        done = await reseal_all(rotating)
+    assert {each["table"] for each in done if each["cells"]} >= {"exchange", "funding_source"}
+    await gateway.core.vault.learn(gateway.core.db)
+    assert (await client.get(session)).status_code == 200
+
+
 async def test_every_sealed_column_is_known_to_the_rotation(tmp_path):
     url = f"sqlite:///{tmp_path}/t.db"
     async with in_process(tmp_path, url):

@@ -10,7 +10,10 @@ import sys
 import pytest
 
 from tallystick.errors import ConfigurationError
-from tallystick.server import config
+from tallystick.server import config, operate
+from tallystick.server.process import Process, opened
+
+from .gateway import in_process
 
 KEY = "ab" * 32
 LIVE = {
@@ -88,6 +91,24 @@ def test_a_live_process_knows_no_simulator(tmp_path):
     assert found["self"] == "https://links.example.com/exchange-partners"
 
 
+@pytest.mark.anyio
+async def test_a_store_that_was_a_sandbox_does_not_open_to_its_credentials(tmp_path, database_url):
+    async with in_process(tmp_path, database_url, encryption_key=KEY) as gateway:
+        (row,) = await operate.list_applications(gateway.core)
+    live = config.load(
+        {"data_dir": str(tmp_path), "database_url": database_url},
+        environ=LIVE,
+        file=tmp_path / "no",
+    )
+    with pytest.raises(ConfigurationError, match=f"app change {row.id} --status disabled"):
+        async with Process(live).running():
+            pass
+    async with opened(live) as core:
+        await operate.change_application(core, row.id, status="disabled")
+    async with Process(live).running():
+        pass
+
+
 def test_the_check_sees_a_simulator_that_is_loaded(tmp_path):
     """The positive control: the same script after somebody imported one."""
     seeded = "import tallystick.partners.plaid.simulator.app\n" + SCRIPT
@@ -102,6 +123,7 @@ def test_the_check_sees_a_simulator_that_is_loaded(tmp_path):
         ({"TALLYSTICK_ENCRYPTION_KEY": "short"}, "64 hex digits"),
         ({"TALLYSTICK_SEED": "1"}, "seed"),
         ({"TALLYSTICK_CLIENT_ID": "sandbox-key"}, "sandbox"),
+        ({"TALLYSTICK_CLIENT_SECRET": "sandbox-secret"}, "sandbox"),
         ({"TALLYSTICK_PUBLIC_URL": "https://links.example.com/"}, "trailing slash"),
         ({"TALLYSTICK_PLAID_BASE_URL": "http://production.plaid.com"}, "partners.plaid.base_url"),
         (
@@ -146,6 +168,11 @@ def test_settings_come_from_flags_then_environment_then_file(tmp_path):
     assert (settings.port, settings.host, settings.data_dir) == (3, "b", "d")
     assert settings.partners["plaid"]["secret"] == "from file"
     assert "from file" not in repr(settings)
-    file.write_text("prot = 1\n")
-    with pytest.raises(ConfigurationError, match="did you mean port"):
-        config.load({}, environ={}, file=file)
+    for wrong, said in (
+        ("prot = 1", "did you mean port"),
+        ('[partners.plad]\nsecret = "s"', "no partner 'plad'"),
+        ("[compat]\nvissa = true", "compat.vissa"),
+    ):
+        file.write_text(f"{wrong}\n")
+        with pytest.raises(ConfigurationError, match=said):
+            config.load({}, environ={}, file=file)

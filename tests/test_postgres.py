@@ -38,11 +38,32 @@ async def counted(db):
     return row[0]
 
 
-async def test_a_connection_that_broke_between_two_messages_is_an_outage(monkeypatch):
-    """asyncpg calls that an error of its own, beside those of connections."""
+@pytest.mark.parametrize(
+    "password", ["hush#hush", "hush?hush", "hush/hush", "[hush", "hush@h?hush"]
+)
+async def test_an_address_that_cannot_be_read_is_told_without_its_password(password):
+    """The driver's own words quote the part that it stumbled over."""
+    with pytest.raises(ConfigurationError, match="percent-encoded") as failed:
+        await connect(f"postgresql://user:{password}@127.0.0.1:1/db").open()
+    assert "hush" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.InternalClientError("got result for unknown protocol state 3"),
+        asyncpg.DiskFullError("could not extend file: No space left on device"),
+        asyncpg.OutOfMemoryError("out of memory"),
+        asyncpg.PostgresIOError("could not read block 7: Input/output error"),
+        asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT in a read-only transaction"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_what_is_nobodys_fault_is_an_outage(monkeypatch, error):
+    """The first is asyncpg's name for a connection that broke between two messages."""
 
     async def broken(*_arguments, **_options):
-        raise asyncpg.InternalClientError("got result for unknown protocol state 3")
+        raise error
 
     with postgres() as url:
         await migrations.migrate(url)
@@ -50,9 +71,9 @@ async def test_a_connection_that_broke_between_two_messages_is_an_outage(monkeyp
         await db.open()
         for name in ("fetch", "fetchrow"):
             monkeypatch.setattr(PoolConnectionProxy, name, broken)
-        with pytest.raises(StoreFailed, match="InternalClientError"):
+        with pytest.raises(StoreFailed, match=type(error).__name__):
             await db.all(COUNT)
-        with pytest.raises(StoreFailed, match="InternalClientError") as failed:
+        with pytest.raises(StoreFailed, match=type(error).__name__) as failed:
             await db.transact(lambda tx: tx.one(COUNT))
         assert failed.value.committed is False
         monkeypatch.undo()

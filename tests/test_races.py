@@ -7,6 +7,9 @@ from collections import Counter
 
 import pytest
 
+from tallystick.server import config, operate
+from tallystick.server.process import opened
+
 pytestmark = pytest.mark.anyio
 
 RACERS = 16
@@ -82,3 +85,33 @@ async def test_proofs_of_one_item_redeemed_at_once_make_one_exchange(gateway):
     assert {each.status_code for each in answers} == {201}
     assert len({each.headers["location"] for each in answers}) == 1
     assert (await client.get(collection)).json()["total"] == 1
+
+
+async def test_an_application_that_is_disabled_stays_so_whatever_else_is_changed(gateway):
+    client = await gateway.application()
+    app_id = client.made["id"]
+
+    def change(**changes):
+        return operate.change_application(gateway.core, app_id, **changes)
+
+    for number in range(8):
+        urls = [f"https://example.com/{number}/{each}" for each in range(RACERS)]
+        await change(status="active")
+        await asyncio.gather(
+            *(change(redirect_urls=[url]) for url in urls[: RACERS // 2]),
+            change(status="disabled"),
+            *(change(redirect_urls=[url]) for url in urls[RACERS // 2 :]),
+        )
+        assert (await client.get("/")).json()["code"] == "InvalidApplicationStatus"
+
+
+async def test_many_processes_may_start_at_once_on_an_empty_store(tmp_path, database_url):
+    """The application that is there from the start is made by one of them."""
+    flags = {"data_dir": str(tmp_path), "database_url": database_url}
+    settings = config.load(flags, environ={}, file=tmp_path / "none.toml")
+
+    async def start():
+        async with opened(settings) as core:
+            return [each.client_id for each in await operate.list_applications(core)]
+
+    assert await asyncio.gather(*(start() for _ in range(4))) == [[config.SANDBOX_CLIENT[0]]] * 4

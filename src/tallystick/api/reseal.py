@@ -91,6 +91,8 @@ async def _reseal(core: Core, column: SealedColumn) -> int:
     while rows := await core.db.all(
         column.select, after=after, after_app=after_app, limit=ROWS_AT_ONCE
     ):
+        # Another process may have made an application since, and sealed with its key.
+        await core.vault.learn(core.db)
         stale = [row for row in rows if row[2] and not core.vault.is_current(bytes(row[2]))]
         after, after_app = rows[-1][:2]
         if stale:

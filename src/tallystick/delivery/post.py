@@ -22,7 +22,7 @@ from tallystick.delivery.egress import Egress, Refused, Unresolved
 DEADLINE_S = 10.0
 # What is read of an answer; what is more is not waited for.
 ANSWER_BYTES_MAX = 4_096
-HEAD_BYTES_MAX = 32 * 1_024
+READ_BYTES_MAX = 32 * 1_024
 _CHUNK_BYTES = 16 * 1_024
 
 Why = Literal[
@@ -120,17 +120,19 @@ def _request(url: SplitResult, headers: Headers, body: bytes) -> bytes:
 
 
 async def _read(reader: asyncio.StreamReader) -> Answer:
+    """All bytes count, not only those of the head and body: between chunks and after the last of
+    them stands what may go on for ever.
+    """
     answer = _Parsed()
-    head_bytes = 0
-    while not answer.enough:
+    read_bytes = 0
+    while not answer.enough and read_bytes <= READ_BYTES_MAX:
         data = await reader.read(_CHUNK_BYTES)
         if not data:
             break  # the end of the body, or of a receiver that told its status at least
         answer.feed(data)
-        if not answer.has_status and (head_bytes := head_bytes + len(data)) > HEAD_BYTES_MAX:
-            raise NoAnswer("NOT_HTTP")
+        read_bytes += len(data)
     if not answer.has_status:
-        raise NoAnswer("BROKEN_OFF")
+        raise NoAnswer("NOT_HTTP" if read_bytes > READ_BYTES_MAX else "BROKEN_OFF")
     return Answer(answer.status, answer.headers, bytes(answer.body[:ANSWER_BYTES_MAX]))
 
 

@@ -206,7 +206,9 @@ class Registry:
             connector = load(manifest.connector)(own, http, clock)
             self._partners.append(GuardedPartner(manifest, connector))
         self._by_id = {partner.manifest.id: partner for partner in self._partners}
-        self._by_key = {partner.manifest.key: partner for partner in self._partners}
+        # What was linked through a partner that is no longer in use is still there to be read.
+        self._by_key = {each.key: GuardedPartner(each, None) for each in manifests()}
+        self._by_key |= {partner.manifest.key: partner for partner in self._partners}
 
     def all(self) -> Sequence[GuardedPartner]:
         return self._partners
@@ -215,6 +217,7 @@ class Registry:
         return self._by_id.get(partner_id)
 
     def by_key(self, key: str) -> GuardedPartner:
+        """One that is installed and not in use has no capabilities."""
         return self._by_key[key]
 
     async def close(self) -> None:

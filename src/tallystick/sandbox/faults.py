@@ -89,6 +89,7 @@ class Rule:
 
     - `error`: what the API answers. `status` and `body`: what the partner answers.
     - `released`: set when the rule is removed, so that nothing hangs on a rule that is gone.
+    - `put_off`: the ids of the webhooks that it lets wait.
     """
 
     id: str
@@ -101,6 +102,7 @@ class Rule:
     seen: int = 0
     fired: int = 0
     released: asyncio.Event = field(default_factory=asyncio.Event)
+    put_off: set[str] = field(default_factory=set)
 
     def shown(self) -> Json:
         return {"id": self.id, **self.given, "seen": self.seen, "fired": self.fired}

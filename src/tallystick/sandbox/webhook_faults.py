@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from tallystick.sandbox import faults
-from tallystick.sandbox.faults import Call, Faults, Rule
+from tallystick.sandbox.faults import Call, Faults
 
 # How long the first of two waits for one that overtakes it.
 REORDER_MS = 5_000
@@ -49,16 +49,16 @@ _DEEDS = {
 
 
 class WebhookFaults:
-    """Asks the rules about every scheduled attempt; remembers which it has put off."""
+    """Asks the rules about every scheduled attempt, but for one that a rule has put off."""
 
     def __init__(self, rules: Faults) -> None:
         self._rules = rules
-        self._put_off: dict[str, Rule] = {}
 
     def __call__(self, webhook: Webhook) -> Deed | None:
-        rule = self._put_off.pop(webhook.id, None)
-        if rule is not None:  # it waited; what else the rule does is done now
-            return None if rule.released.is_set() else _DEEDS.get(rule.effect or "")
+        for waited in self._rules.in_force:
+            if webhook.id in waited.put_off:  # what else the rule does is done now
+                waited.put_off.remove(webhook.id)
+                return _DEEDS.get(waited.effect or "")
         rule = self._rules.choose(
             Call(
                 "POST", "/", webhook.app_id,
@@ -71,5 +71,5 @@ class WebhookFaults:
         put_off_ms = rule.given.get("latency_ms", REORDER_MS if reorder else 0)
         if not put_off_ms:
             return _DEEDS[rule.effect or ""]
-        self._put_off[webhook.id] = rule
+        rule.put_off.add(webhook.id)
         return Deed(put_off_ms=put_off_ms, overtaken=reorder)

@@ -183,8 +183,10 @@ def _suggest(text: str) -> str:
 
 
 def _check(settings: Settings) -> None:
+    keys = {manifest.key for manifest in registry.manifests()}
     on_demand = {manifest.key for manifest in registry.manifests() if manifest.opt_in}
     wrong = [f"compat.{key} is not a setting" for key in sorted(settings.compat.keys() - on_demand)]
+    wrong += [f"there is no partner {key!r}" for key in sorted(settings.partners.keys() - keys)]
     if not all(0 < port < PORTS_END for port in settings.webhook_port_numbers):
         wrong.append("webhook_ports are numbers such as 443,8443")
     if settings.live:
@@ -194,7 +196,7 @@ def _check(settings: Settings) -> None:
             wrong.append("live mode needs a public_url")
         if settings.seed is not None:
             wrong.append("seed makes secrets predictable and is refused in live mode")
-        if settings.client in (SANDBOX_CLIENT, (SANDBOX_CLIENT[0], settings.client_secret)):
+        if settings.client and set(settings.client) & set(SANDBOX_CLIENT):
             wrong.append("the sandbox's client credentials are refused in live mode")
     wrong.extend(
         f"{url!r} must be an http(s) URL without a trailing slash"

@@ -165,6 +165,7 @@ class Process:
         ):
             core = self._delivery.core
             _check_durability(core)
+            await _check_clients(core)
             mounts: dict[str, App] = {
                 health.PREFIX: health.Health(core),
                 inbound.PREFIX: inbound.Inbound(core),
@@ -213,6 +214,18 @@ def _check_durability(core: Core) -> None:
     if core.live and "fsync = off" in core.db.risks:
         raise ConfigurationError(said)
     _log.warning("database is not durable", error=said)
+
+
+async def _check_clients(core: Core) -> None:
+    """Raises ConfigurationError where the store of a live gateway was a sandbox's before: what
+    everybody knows would open it.
+    """
+    found = await applications.authenticate(core, *config.SANDBOX_CLIENT) if core.live else None
+    if found is not None and found.status == applications.ACTIVE:
+        raise ConfigurationError(
+            "the store has the sandbox's application, whose secret everybody knows; first run"
+            f" `tallystick app change {found.id} --status disabled`"
+        )
 
 
 def _say(error: Exception) -> str:

@@ -35,13 +35,15 @@ _FIND = Statement(
 _CLAIM = Statement(
     "INSERT INTO idempotency (app_id, key_hash, request_hash, reply_sealed, created_at)"
     " VALUES (:app_id, :key_hash, :request_hash, NULL, :created_at)"
-    " ON CONFLICT (app_id, key_hash) DO UPDATE SET created_at = excluded.created_at"
-    " WHERE idempotency.reply_sealed IS NULL AND idempotency.created_at <= :abandoned"
-    " AND idempotency.request_hash = excluded.request_hash"
+    " ON CONFLICT (app_id, key_hash) DO UPDATE SET created_at = excluded.created_at,"
+    " request_hash = excluded.request_hash, reply_sealed = NULL"
+    " WHERE idempotency.created_at <= :since"
+    " OR (idempotency.reply_sealed IS NULL AND idempotency.created_at <= :abandoned"
+    " AND idempotency.request_hash = excluded.request_hash)"
 )
 _SETTLE = Statement(
     "UPDATE idempotency SET reply_sealed = :reply_sealed"
-    " WHERE app_id = :app_id AND key_hash = :key_hash"
+    " WHERE app_id = :app_id AND key_hash = :key_hash AND reply_sealed IS NULL"
 )
 _RELEASE = Statement(
     "DELETE FROM idempotency WHERE app_id = :app_id AND key_hash = :key_hash"
@@ -117,6 +119,7 @@ async def claim_key(tx: Transaction, claim: Claim | None, now_ms: int) -> None:
         key_hash=claim.key_hash,
         request_hash=claim.request_hash,
         created_at=now_ms,
+        since=now_ms - WINDOW_MS,
         abandoned=now_ms - LEASE_MS,
     )
     if not taken:
@@ -124,7 +127,10 @@ async def claim_key(tx: Transaction, claim: Claim | None, now_ms: int) -> None:
 
 
 async def settle(tx: Transaction, vault: Vault, claim: Claim | None, outcome: Outcome) -> None:
-    """Keep the answer, in the transaction that makes it true."""
+    """Keep the answer, in the transaction that makes it true.
+
+    Not in place of another: one that comes a day late finds that its key was used again.
+    """
     if claim is not None:
         sealed = vault.seal(claim._place, msgspec.msgpack.encode(outcome))  # noqa: SLF001
         await tx.run(_SETTLE, app_id=claim.app_id, key_hash=claim.key_hash, reply_sealed=sealed)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from tallystick.errors import StoreFailed
+from tallystick.errors import ConfigurationError, StoreFailed
 from tallystick.store.db import Row, Statement, Taken, Unit, Value, values_of
 
 T = TypeVar("T")
@@ -40,14 +40,13 @@ _DURABILITY = (
 _AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _BROKEN = (
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
+    asyncpg.OperatorInterventionError,  # it is starting, stopping, or was told to give up
+    asyncpg.InsufficientResourcesError,  # no room on the disk, no memory, no connection left
+    asyncpg.PostgresSystemError,  # the disk does not answer
+    asyncpg.ReadOnlySQLTransactionError,  # it is a standby now
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that broke between two of its messages
-    asyncpg.QueryCanceledError,
     OSError,
     TimeoutError,
 )
@@ -74,6 +73,7 @@ class PostgresDatabase:
         self._pool: Any = None
 
     async def open(self) -> None:
+        """Raises StoreFailed, and ConfigurationError for an address that cannot be read."""
         try:
             self._pool = await asyncpg.create_pool(
                 self._url,
@@ -83,6 +83,12 @@ class PostgresDatabase:
                 command_timeout=STATEMENT_S,
             )
             settings = await self._pool.fetchrow(_DURABILITY)
+        except ValueError:
+            # Without what was said: it quotes the address, and with it a part of the password.
+            raise ConfigurationError(
+                "database_url cannot be read; special characters in a password are percent-encoded,"
+                " as %23 for #"
+            ) from None
         except (*_BROKEN, asyncpg.PostgresError) as error:
             raise StoreFailed(type(error).__name__) from None
         self.risks = [f"{name} = off" for name, value in settings.items() if value == "off"]

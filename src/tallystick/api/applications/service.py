@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from tallystick.core import Core
 from tallystick.errors import ConfigurationError
 from tallystick.ids import base62
 from tallystick.secret import Secret
+from tallystick.store import audit
 from tallystick.store.db import Transaction
 
 ACTIVE = "active"
@@ -69,6 +71,7 @@ async def create(
         if not await store.add(tx, row):
             return False
         await core.vault.add_application(tx, app_id)
+        await audit.note(tx, app_id, "applications", app_id, "created", row.created_at)
         return True
 
     if not await core.db.transact(add):
@@ -92,21 +95,23 @@ async def change(
     """
 
     async def apply(tx: Transaction) -> bool:
-        row = await store.find(tx, app_id)
+        row = await store.hold(tx, app_id)
         if row is None:
             return False
-        await store.update(
-            tx,
-            msgspec.structs.replace(
-                row,
-                status=status or row.status,
-                account_status=account_status or row.account_status,
-                withheld=row.withheld if withheld is None else _as_json(withheld),
-                redirect_urls=row.redirect_urls
-                if redirect_urls is None
-                else _as_json(redirect_urls),
-            ),
+        fresh = msgspec.structs.replace(
+            row,
+            status=status or row.status,
+            account_status=account_status or row.account_status,
+            withheld=row.withheld if withheld is None else _as_json(withheld),
+            redirect_urls=row.redirect_urls if redirect_urls is None else _as_json(redirect_urls),
         )
+        await store.update(tx, fresh)
+        now_ms = core.clock.now_ms()
+        for name in ("status", "withheld", "redirect_urls"):
+            value = getattr(fresh, name)
+            if value != getattr(row, name):
+                said = f"{name}: {value}"
+                await audit.note(tx, app_id, "applications", app_id, said, now_ms)
         if account_status not in {None, row.account_status}:
             topic: events.Topic = (
                 "account_suspended" if account_status == "suspended" else "account_activated"
@@ -123,7 +128,8 @@ async def change(
 async def ensure(core: Core, *, name: str, client_id: str, client_secret: Secret[str]) -> None:
     """The application with exactly these credentials, made if it is not there."""
     if await store.find_by_client_id(core.db, client_id) is None:
-        await create(core, name=name, client_id=client_id, client_secret=client_secret)
+        with contextlib.suppress(ConfigurationError):  # another process was faster
+            await create(core, name=name, client_id=client_id, client_secret=client_secret)
 
 
 async def list_all(core: Core) -> list[ApplicationRow]:
@@ -136,7 +142,8 @@ async def authenticate(core: Core, client_id: str, client_secret: str) -> Applic
     An unknown client takes the same path as a wrong secret (threat T15).
     """
     row = None
-    if 0 < len(client_id) <= CLIENT_CHARS_MAX:
+    # NUL is in no client id, and PostgreSQL refuses even to look for it.
+    if 0 < len(client_id) <= CLIENT_CHARS_MAX and "\0" not in client_id:
         row = await store.find_by_client_id(core.db, client_id)
     presented = core.vault.hash(client_secret.encode("utf-8", "replace"))
     known = row.client_secret_hash if row else bytes(len(presented))

@@ -17,7 +17,7 @@ _ADD = Statement(
     " :account_status, :withheld, :redirect_urls, :created_at) ON CONFLICT DO NOTHING"
 )
 _BY_CLIENT_ID = Statement(f"SELECT {_COLUMNS} FROM application WHERE client_id = :client_id")
-_BY_ID = Statement(f"SELECT {_COLUMNS} FROM application WHERE id = :id")
+_HOLD = Statement(f"SELECT {_COLUMNS} FROM application WHERE id = :id /* for update */")
 _ALL = Statement(f"SELECT {_COLUMNS} FROM application ORDER BY id")
 _UPDATE = Statement(
     "UPDATE application SET client_secret_hash = :client_secret_hash, status = :status,"
@@ -51,8 +51,9 @@ async def find_by_client_id(reads: Reads, client_id: str) -> ApplicationRow | No
     return ApplicationRow(*row) if row else None
 
 
-async def find(reads: Reads, app_id: str) -> ApplicationRow | None:
-    row = await reads.one(_BY_ID, id=app_id)
+async def hold(tx: Transaction, app_id: str) -> ApplicationRow | None:
+    """The row, which nobody else changes until the transaction ends."""
+    row = await tx.one(_HOLD, id=app_id)
     return ApplicationRow(*row) if row else None
 
 

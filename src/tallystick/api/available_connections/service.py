@@ -30,6 +30,9 @@ class Content(msgspec.Struct, frozen=True):
     expires_at: int
     nonce: str
 
+    def __repr__(self) -> str:
+        return "Content(«secret»)"
+
 
 @dataclass(frozen=True, slots=True)
 class Offered:

@@ -8,8 +8,6 @@ from tallystick.core import Core
 from tallystick.errors import NotFound
 from tallystick.partners.contract import Partner
 
-NOT_FOUND = "The requested resource was not found."
-
 
 def list_all(core: Core) -> Sequence[Partner]:
     """Oldest first: clients and samples expect that order (contract 10, no. 18)."""
@@ -20,5 +18,5 @@ def find(core: Core, partner_id: str) -> Partner:
     """Raises NotFound."""
     partner = core.partners.by_id(partner_id)
     if partner is None:
-        raise NotFound(NOT_FOUND)
+        raise NotFound
     return partner

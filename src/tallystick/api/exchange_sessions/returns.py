@@ -18,7 +18,7 @@ from tallystick.api.exchange_sessions.store import ExchangeSessionRow
 from tallystick.api.exchanges import service as exchanges
 from tallystick.clock import MINUTE_MS
 from tallystick.core import Core
-from tallystick.errors import ApiError, NotFound
+from tallystick.errors import ApiError, NotFound, StoreFailed
 from tallystick.ids import as_uuid
 from tallystick.partners.contract import Partner, ReturnCode, Returned, ReturnsByRedirect
 from tallystick.partners.errors import PartnerError
@@ -71,8 +71,8 @@ async def _outcome(
     late = core.clock.now_ms() >= row.expires_at + RETURN_MS
     if returned.proof is None or row.customer_id is None or late:
         return {"error": returned.error or FAILED}
-    await core.vault.ready(core.db, row.app_id)
     try:
+        await core.vault.ready(core.db, row.app_id)
         if row.exchange_id is not None:
             await exchanges.look_again(core, row.app_id, row.exchange_id)
             return {"exchange": row.exchange_id}
@@ -82,6 +82,9 @@ async def _outcome(
     except ApiError as error:
         _log.warning("return failed", session=row.id, partner=row.partner_key, code=error.code)
         return {"error": "AUTHENTICATION_ERROR" if error.status < 500 else FAILED}
+    except StoreFailed as error:
+        _log.error("return failed", session=row.id, partner=row.partner_key, error=str(error))
+        return {"error": FAILED}
     return {"exchange": (made.path or "").rpartition("/")[2]}
 
 

@@ -21,6 +21,9 @@ class SealedProof(msgspec.Struct, frozen=True):
     member: str
     fields: Any
 
+    def __repr__(self) -> str:
+        return "SealedProof(«secret»)"
+
 
 class SealedGrant(msgspec.Struct, frozen=True):
     secret: str
@@ -28,6 +31,9 @@ class SealedGrant(msgspec.Struct, frozen=True):
     consent_expires_at: int | None
     name_match: NameMatch | None = None
     sole: bool = False
+
+    def __repr__(self) -> str:
+        return "SealedGrant(«secret»)"
 
 
 def seal_proof(core: Core, app_id: str, intent_id: str, proof: Proof) -> bytes:

@@ -27,7 +27,7 @@ from tallystick.api.exchanges.grants import open_grant
 from tallystick.api.exchanges.store import ExchangeRow
 from tallystick.clock import DAY_MS, MINUTE_MS
 from tallystick.core import Core
-from tallystick.errors import NotFound
+from tallystick.errors import NotFound, StoreFailed
 from tallystick.partners.contract import (
     DescribesAccounts,
     DescribesCards,
@@ -324,8 +324,7 @@ async def sweep(core: Core) -> int:
     for row in late:
         if row.deadline_at == row.consent_expires_at:
             # It worked until now, and may have been renewed without a word to us.
-            await core.vault.ready(core.db, row.app_id)
-            await check(core, row)
+            await _look(core, row)
         await _keep(core, row, lambda held: overdue(held, now_ms))
     return len(soon) + len(late) + await _check_due(core, now_ms)
 
@@ -336,6 +335,20 @@ async def _check_due(core: Core, now_ms: int) -> int:
     )
     for row in due:
         if await core.db.transact(lambda tx, r=row: store.take_check(tx, r, now_ms)):  # type: ignore[misc]
-            await core.vault.ready(core.db, row.app_id)
-            await check(core, row)
+            await _look(core, row)
     return len(due)
+
+
+async def _look(core: Core, row: ExchangeRow) -> None:
+    """Check one of many. One that cannot be checked, say because its partner is no longer there,
+    does not stop the others.
+    """
+    try:
+        await core.vault.ready(core.db, row.app_id)
+        await check(core, row)
+    except StoreFailed:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is this exchange's
+        _log.error(
+            "check failed", exchange=row.id, partner=row.partner_key, error=type(error).__name__
+        )

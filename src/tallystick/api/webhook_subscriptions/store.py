@@ -43,8 +43,9 @@ _FORGET = Statement(
 )
 _TO_FORGET = Statement(f"SELECT 1 FROM subscription{_PAST} LIMIT 1")
 
+# In order, so that no two transactions write to their webhooks and totals crosswise.
 _IDS = Statement(
-    "SELECT id, paused, topics FROM subscription WHERE app_id = :app_id AND NOT removed"
+    "SELECT id, paused, topics FROM subscription WHERE app_id = :app_id AND NOT removed ORDER BY id"
 )
 
 # Of tables that belong to `webhooks`, whose service calls this one and cannot be called from here.

@@ -74,26 +74,33 @@ async def replay(
     """
     chosen, cursor = _read(asked)
     now_ms = core.clock.now_ms()
+    standing = await subscriptions.list_standing(core.db, app_id)
+    there = [each for each, how in standing.items() if how != subscriptions.DELETED]
+    found: dict[str, Sequence[tuple[str, int]]] = {}
+
+    # Before the transaction, because to find a few among millions may take long.
+    async def choose(subscription_id: str, after: int, limit: int) -> Sequence[tuple[str, int]]:
+        ids = await store.choose_ids(core.db, app_id, subscription_id, chosen, after, limit)
+        found[subscription_id] = ids
+        return ids
+
+    wanted = _wanted(asked, there)
+    _, following = await _walk(wanted, cursor, asked.limit, choose, lambda each: each[1])
 
     async def add(tx: Transaction) -> Outcome:
-        standing = await subscriptions.list_standing(tx, app_id)
-        there = [each for each, how in standing.items() if how != subscriptions.DELETED]
         await idempotency.claim_key(tx, claim, now_ms)
-
-        async def choose(subscription_id: str, after: int, limit: int) -> Sequence[tuple[str, int]]:
+        count = 0
+        for subscription_id, ids in found.items():
             if not await subscriptions.is_there(tx, app_id, subscription_id):
-                return ()
-            ids = await store.choose_ids(tx, app_id, subscription_id, chosen, after, limit)
+                continue
             for webhook_id, _ in ids:
-                row = RetryRow(
-                    core.ids.new(), app_id, webhook_id, subscription_id, now_ms, bulk=True
-                )
-                await store.add_retry(tx, row)
-            return ids
-
-        wanted = _wanted(asked, there)
-        taken, following = await _walk(wanted, cursor, asked.limit, choose, lambda each: each[1])
-        outcome = Outcome(200, None, answer(len(taken), following))
+                if not await store.is_waiting(tx, webhook_id):
+                    row = RetryRow(
+                        core.ids.new(), app_id, webhook_id, subscription_id, now_ms, bulk=True
+                    )
+                    await store.add_retry(tx, row)
+                    count += 1
+        outcome = Outcome(200, None, answer(count, following))
         await idempotency.settle(tx, core.vault, claim, outcome)
         return outcome
 

@@ -27,8 +27,9 @@ _MATCHES = (
     " AND created_at >= :since AND created_at < :until"
     " AND (:resource_id = '' OR resource_id = :resource_id)"
 )
-_PAGE = f"{_MATCHES} ORDER BY number DESC LIMIT :limit OFFSET :offset"
-_LIST = Statement(f"SELECT {COLUMNS}{_PAGE}", walks=True)
+_LIST = Statement(
+    f"SELECT {COLUMNS}{_MATCHES} ORDER BY number DESC LIMIT :limit OFFSET :offset", walks=True
+)
 _COUNT = Statement(f"SELECT count(*){_MATCHES}", walks=True)
 
 _ATTEMPT_NAMES = (
@@ -43,8 +44,10 @@ _ADD_ATTEMPT = Statement(
 _ATTEMPTS = Statement(
     f"SELECT {_ATTEMPT_COLUMNS} FROM attempt WHERE webhook_id = :webhook_id ORDER BY id"
 )
+# By their numbers, because what is recorded meanwhile moves every page.
 _ATTEMPTS_OF_PAGE = Statement(
-    f"SELECT {_ATTEMPT_COLUMNS} FROM attempt WHERE webhook_id IN (SELECT id{_PAGE}) ORDER BY id",
+    f"SELECT {_ATTEMPT_COLUMNS} FROM attempt WHERE webhook_id IN"
+    f" (SELECT id{_MATCHES} AND number >= :first AND number <= :last) ORDER BY id",
     walks=True,
 )
 
@@ -77,14 +80,19 @@ _ALL_COLUMNS = ", ".join(f"w.{name}" for name in _NAMES)
 _CHOOSE, _CHOOSE_DEAD = (
     Statement(
         f"SELECT {_ALL_COLUMNS}, {_LAST.format('a.started_at')}, {_LAST.format('a.status_code')},"
-        f" {_LAST.format('a.failure')} FROM webhook w WHERE {_CHOSEN}{dead}{_IN_ORDER}"
+        f" {_LAST.format('a.failure')} FROM webhook w WHERE {_CHOSEN}{dead}{_IN_ORDER}",
+        walks=True,
     )
     for dead in ("", _ONLY_DEAD)
 )
 _CHOOSE_IDS, _CHOOSE_DEAD_IDS = (
-    Statement(f"SELECT w.id, w.number FROM webhook w WHERE {_CHOSEN}{dead}{_WAITING}{_IN_ORDER}")
+    Statement(
+        f"SELECT w.id, w.number FROM webhook w WHERE {_CHOSEN}{dead}{_WAITING}{_IN_ORDER}",
+        walks=True,
+    )
     for dead in ("", _ONLY_DEAD)
 )
+_WAITS = Statement("SELECT 1 FROM retry WHERE webhook_id = :webhook_id AND state = 'due' LIMIT 1")
 
 # Attempts are told as they were, but for what was said.
 _SAID = "request_body <> '' AND started_at < :before"
@@ -206,18 +214,20 @@ async def list_newest(
         "subscription_id": subscription_id,
         **msgspec.structs.asdict(narrowed),
     }
-    page: dict[str, Value] = {"limit": limit, "offset": offset}
-    rows = await reads.all(_LIST, **matched, **page)
+    found = await reads.all(_LIST, **matched, limit=limit, offset=offset)
+    page = [WebhookRow(*row) for row in found]
     attempts: dict[str, list[AttemptRow]] = {}
-    for row in await reads.all(_ATTEMPTS_OF_PAGE, **matched, **page):
-        attempt = _attempt(row)
-        attempts.setdefault(attempt.webhook_id, []).append(attempt)
+    if page:
+        first, last = page[-1].number, page[0].number
+        for row in await reads.all(_ATTEMPTS_OF_PAGE, **matched, first=first, last=last):
+            attempt = _attempt(row)
+            attempts.setdefault(attempt.webhook_id, []).append(attempt)
     if narrowed == Filter():
         total = await tally.total(reads, app_id, subscription_id)
     else:
         counted = await reads.one(_COUNT, **matched)
         total = counted[0] if counted else 0
-    return [WebhookRow(*row) for row in rows], attempts, total
+    return page, attempts, total
 
 
 async def choose(
@@ -270,6 +280,11 @@ async def list_attempts(reads: Reads, webhook_id: str) -> Sequence[AttemptRow]:
 
 async def add_retry(tx: Transaction, row: RetryRow) -> None:
     await tx.run(ADD_RETRY, **msgspec.structs.asdict(row))
+
+
+async def is_waiting(tx: Transaction, webhook_id: str) -> bool:
+    """Whether a retry of it waits to be sent."""
+    return await tx.one(_WAITS, webhook_id=webhook_id) is not None
 
 
 async def list_retries(reads: Reads, app_id: str, webhook_id: str) -> Sequence[tuple[str, int]]:

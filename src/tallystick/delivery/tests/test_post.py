@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import gzip
 import ssl
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.receiver import OK, subscribe, told
 
 from tallystick.delivery.egress import Egress
-from tallystick.delivery.post import ANSWER_BYTES_MAX, HEAD_BYTES_MAX, NoAnswer, Poster
+from tallystick.delivery.post import ANSWER_BYTES_MAX, READ_BYTES_MAX, NoAnswer, Poster
 
 pytestmark = pytest.mark.anyio
 
@@ -72,8 +73,8 @@ async def hang(_got):
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
             "NOT_HTTP",
         ),
-        (b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + b"a" * 2 * HEAD_BYTES_MAX, "NOT_HTTP"),
-        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * HEAD_BYTES_MAX, "NOT_HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + b"a" * 2 * READ_BYTES_MAX, "NOT_HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * READ_BYTES_MAX, "NOT_HTTP"),
         (b"\x16\x03\x01\x00\x00" * 100, "NOT_HTTP"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "NOT_HTTP"),
     ],
@@ -82,6 +83,31 @@ async def test_no_usable_answer(receive, said, why):
     receiver = await receive(said)
     with pytest.raises(NoAnswer, match=f"^{why}$"):
         await poster().post(receiver.url, [], b"{}")
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"), [(b"0\r\n", b"A: b\r\n" * 10_000), (b"1;", b"x" * 50_000)]
+)
+async def test_what_goes_on_for_ever_after_the_status_is_not_read_for_ever(begin, more):
+    """Trailers made a process grow by 300 MB a second."""
+
+    async def go_on(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(CHUNKED + begin)
+        with contextlib.suppress(OSError):
+            while not writer.is_closing():
+                writer.write(more)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(go_on, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    got = await poster().post(f"http://127.0.0.1:{port}/", [], b"{}")
+    assert (got.status, got.body) == (200, b"")
+    server.close()
 
 
 async def test_the_deadline_is_for_the_whole_attempt():

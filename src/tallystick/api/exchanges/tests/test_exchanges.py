@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tallystick.api.available_connections import service as available_connections
 from tallystick.api.exchanges import grants, service, store
 from tallystick.clock import SECOND_MS
 from tallystick.partners.contract import Grant
@@ -275,3 +276,16 @@ async def test_two_that_resume_do_not_both_act(gateway, client, monkeypatch):
     assert not await db.transact(lambda tx: store.grant(tx, stale, b"late"))
     assert not await db.transact(lambda tx: store.conclude(tx, stale))
     assert (await client.get(f"{customer}/exchanges")).json()["total"] == 1
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [
+        grants.SealedGrant("hush", "item", None),
+        grants.SealedProof("plaid", {"publicToken": "hush"}),
+        available_connections.Content("hush", 0, "nonce"),
+    ],
+    ids=lambda opened: type(opened).__name__,
+)
+def test_what_is_in_a_box_does_not_show_itself(opened):
+    assert "hush" not in f"{opened} {opened!r}"

@@ -9,16 +9,33 @@ import pytest
 from tests.receiver import subscribe, told
 from tests.witness import query
 
-from tallystick.api.webhook_subscriptions import service
+from tallystick.api.webhook_subscriptions import service, store
 from tallystick.clock import HOUR_MS, to_iso
 from tallystick.errors import MaxNumberOfResources, ValidationFailed
 from tallystick.signature import sign_standard, verify
+from tallystick.store.db import EVERY, Statement
 
 pytestmark = pytest.mark.anyio
 
 PATH = "/webhook-subscriptions"
 HOOK = "http://127.0.0.1:1/hook"
 GOOD = {"url": HOOK, "secret": "sshhhhhh"}
+
+
+ANALYZE = Statement("ANALYZE subscription")
+EVERY.remove(ANALYZE)  # it cannot be prepared
+
+
+async def test_webhooks_are_written_in_the_same_order_whatever_was_changed_last(gateway):
+    """Of a small table PostgreSQL reads the rows where they lie, and a change moves a row."""
+    client = await gateway.application()
+    made = sorted([(await client.create(PATH, GOOD)).rpartition("/")[2] for _ in range(3)])
+    transact = gateway.core.db.transact
+    await transact(lambda tx: tx.run(ANALYZE))
+    await transact(lambda tx: store.failed(tx, made[0]))
+    app_id = client.made["id"]
+    wanting = await transact(lambda tx: service.list_wanting(tx, app_id, "customer_created"))
+    assert [subscription_id for subscription_id, _ in wanting] == made
 
 
 async def test_the_life_of_a_subscription(gateway):

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tallystick.api.events import service as events
+from tallystick.api.webhooks import store
 from tallystick.clock import DAY_MS, to_iso
 
 pytestmark = pytest.mark.anyio
@@ -64,6 +65,28 @@ async def test_the_order_is_that_of_the_commits(gateway):
     for subscription in made:
         told = await webhooks(client, subscription, "?limit=200")
         assert sorted(each["eventId"] for each in told) == sorted(each["id"] for each in seen)
+
+
+async def test_a_page_has_its_attempts_though_others_come_meanwhile(gateway):
+    client = await gateway.application()
+    subscription = await client.create(PATH, GOOD)
+    await client.customer()
+    await gateway.process.drain()
+
+    class Busy:
+        """A database in which something happens after every look."""
+
+        async def all(self, statement, **values):
+            rows = await gateway.core.db.all(statement, **values)
+            await client.customer()
+            return rows
+
+        one = gateway.core.db.one
+
+    subscription_id = subscription.rpartition("/")[2]
+    asked = (client.made["id"], subscription_id, store.Filter(), 1, 0)
+    (row,), attempts, _ = await store.list_newest(Busy(), *asked)
+    assert [each.webhook_id for each in attempts[row.id]] == [row.id]
 
 
 async def test_pages_and_filters(gateway):

@@ -10,8 +10,11 @@ import pytest
 from tests.gateway import BASE, in_process
 from tests.notices import assert_heard_as_signed
 
+from tallystick.api.exchanges import service as exchanges
 from tallystick.clock import DAY_MS, HOUR_MS, SECOND_MS
+from tallystick.errors import StoreFailed
 from tallystick.partners.visa import PARTNER
+from tallystick.server import operate
 from tallystick.store.db import Statement
 
 pytestmark = pytest.mark.anyio
@@ -126,6 +129,15 @@ async def test_who_comes_back_too_late(gateway, client):
     customer = await client.customer()
     done = await client.complete(await started(client, customer))
     gateway.clock.advance(HOUR_MS)
+    assert said(await client.get(done["redirectUrl"])) == {"error": "TEMPORARY_ERROR"}
+
+
+async def test_who_comes_back_while_the_database_is_away_is_sent_on(client, monkeypatch):
+    async def fail(*_args):
+        raise StoreFailed("it is away")
+
+    done = await client.complete(await started(client, await client.customer()))
+    monkeypatch.setattr(exchanges, "redeem", fail)
     assert said(await client.get(done["redirectUrl"])) == {"error": "TEMPORARY_ERROR"}
 
 
@@ -262,3 +274,23 @@ async def test_visa_is_hidden_unless_asked_for(tmp_path, database_url):
         names = [each["name"] for each in listed["_embedded"]["exchange-partners"]]
         assert "Visa" not in names
         plain.clock.advance(DAY_MS)
+
+
+async def test_what_was_linked_is_shown_when_visa_is_no_longer_asked_for(
+    tmp_path, database_url, gateway, client
+):
+    customer = await client.customer()
+    session = await started(client, customer)
+    exchange, href, source = await linked(client, customer)
+    async with in_process(tmp_path, database_url) as plain:
+        later = plain.client()
+        later.headers["Authorization"] = client.headers["Authorization"]
+        for shown in (session, href, f"{customer}/exchanges", source):
+            before = (await client.get(shown)).json()
+            before["_links"].pop("balance", None)
+            assert (await later.get(shown)).json() == before
+        answer = await later.get(f"{source}/balance")
+        assert (answer.status_code, answer.json()["code"]) == (400, "UnsupportedOperation")
+        body = {"_links": {"redirect-url": {"href": BACK}}}
+        assert (await later.post(f"{href}/exchange-sessions", json=body)).status_code == 403
+        assert (await operate.check_exchange(plain.core, exchange))["status"] == "active"
