@@ -131,7 +131,10 @@ class GuardedPartner:
         return await self._guard("read_card", self._connector.read_card(grant))
 
     async def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
-        return await self._guard("verify", self._connector.verify(headers, body))
+        """Without the breaker, as the two below: anybody may send us anything, and what comes of it
+        says nothing of how the partner is.
+        """
+        return await self._timed("verify", self._connector.verify(headers, body))
 
     def translate(self, body: bytes) -> Sequence[Notice]:
         with self._guarded("translate"):
@@ -144,20 +147,28 @@ class GuardedPartner:
             return returned
 
     async def _guard(self, operation: str, call: Coroutine[Any, Any, T]) -> T:
-        """One call, however many requests it makes: one deadline, and none while it is useless."""
+        """A call that goes to the partner, unless that is useless now."""
         try:
             self._breaker.require_closed()
         except PartnerUnavailable:
             call.close()
             raise
+        try:
+            answer = await self._timed(operation, call)
+        except PartnerError as error:
+            self._breaker.heard(error)
+            raise
+        self._breaker.answered()
+        return answer
+
+    async def _timed(self, operation: str, call: Coroutine[Any, Any, T]) -> T:
+        """One deadline, however many requests it makes."""
         with self._guarded(operation):
             try:
                 async with asyncio.timeout(self.manifest.deadline_s):
-                    answer = await call
+                    return await call
             except TimeoutError:
                 raise PartnerUnavailable("TIMED_OUT") from None
-        self._breaker.answered()
-        return answer
 
     @contextmanager
     def _guarded(self, operation: str) -> Iterator[None]:
@@ -165,16 +176,13 @@ class GuardedPartner:
         try:
             yield
         except PartnerError as error:
-            self._breaker.heard(error)
             self._note(operation, f"{type(error).__name__} {error}", started)
             raise
         except _UNREADABLE as error:
             # An answer that is JSON but not what the partner documents. The cause is dropped on
             # purpose: its message may quote the answer, and the answer may hold a token.
             self._note(operation, f"unreadable answer ({type(error).__name__})", started)
-            failure = PartnerUnavailable("UNREADABLE_ANSWER")
-            self._breaker.heard(failure)
-            raise failure from None
+            raise PartnerUnavailable("UNREADABLE_ANSWER") from None
 
     def _note(self, operation: str, outcome: str, started: float) -> None:
         _log.warning(
