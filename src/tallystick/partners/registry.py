@@ -109,7 +109,12 @@ class GuardedPartner:
         return await self._guard("list_connections", self._connector.list_connections(person))
 
     async def redeem(self, proof: Proof) -> Grant:
-        return await self._guard("redeem", self._redeem(proof))
+        try:
+            return await self._guard("redeem", self._redeem(proof))
+        except PartnerUnavailable as error:
+            if proof.only_looked_at:
+                error.acted = False
+            raise
 
     async def _redeem(self, proof: Proof) -> Grant:
         grant: Grant = await self._connector.redeem(proof)

@@ -17,6 +17,7 @@ class VisaReport(Proof, frozen=True):
 
     member = "visa"
     posted = False
+    only_looked_at = True
 
     report_id: str
     credentials_id: str | None = None

@@ -215,6 +215,27 @@ async def test_a_grant_with_a_name_that_cannot_be_kept_is_kept_without(
     assert (await client.get(f"{source}/balance")).status_code == 200
 
 
+@pytest.mark.parametrize("partner", ["MX", "Checkout.com", "Flinks", "Finicity"])
+async def test_a_proof_that_is_only_looked_at_may_be_posted_again_at_once(
+    gateway, client, monkeypatch, partner
+):
+    customer = await client.customer()
+    proof = await client.proof(customer, partner)
+    asked = next(each for each in gateway.core.partners.all() if each.manifest.name == partner)
+
+    async def silent(_proof):
+        raise PartnerUnavailable("TIMED_OUT")
+
+    with monkeypatch.context() as slow:
+        slow.setattr(asked._connector, "redeem", silent)
+        answer = await client.post(f"{customer}/exchanges", json=proof)
+    assert (answer.status_code, answer.json()["code"]) == (500, "RequestTimeout")
+    assert (await client.post(f"{customer}/exchanges", json=proof)).status_code == 201
+    gateway.clock.advance(service.LEASE_MS + SECOND_MS)
+    assert await service.resume(gateway.core) == 0
+    assert (await client.get(f"{customer}/exchanges")).json()["total"] == 1
+
+
 async def test_an_intent_that_cannot_be_resumed_stops_no_other(gateway, client, monkeypatch):
     redeem = GuardedPartner.redeem
 
