@@ -56,8 +56,8 @@ async def opened(
     """
     clock = clock or clock_for(settings)
     entropy = entropy or entropy_for(settings)
-    keys = [KeyEncryptionKey.of(key) for key in config.encryption_keys(settings)]
     config.prepare_data_dir(settings)
+    keys = [KeyEncryptionKey.of(key) for key in config.encryption_keys(settings)]
     db = connect(settings.store_url)
     await db.open()
     try:
