@@ -112,7 +112,7 @@ class DemoFailed(Exception):
 
 def _client(settings: Settings) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
-        base_url=f"http://{settings.host}:{settings.port}",
+        base_url=f"http://{settings.reachable_host}:{settings.port}",
         headers={"Accept": MEDIA_TYPE},
         trust_env=False,
         timeout=30,

@@ -126,7 +126,7 @@ def require_free(settings: Settings) -> None:
 
 
 def banner(settings: Settings) -> str:
-    url = settings.public_url or f"http://{settings.host}:{settings.port}"
+    url = settings.base_url
     lines = [f"tallystick · {settings.mode} mode", f"  API       {url}"]
     if not settings.live:
         lines[0] += " · nothing leaves this machine"
