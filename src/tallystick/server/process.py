@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 import httpx2
 import structlog
@@ -220,8 +219,3 @@ def _say(error: Exception) -> str:
         return str(error)
     _log.error("start failed", error=type(error).__name__)
     return f"{type(error).__name__}: {error}"
-
-
-def describe(settings: Settings) -> dict[str, Any]:
-    """What `serve` prints when it starts."""
-    return {"mode": settings.mode, "database": settings.store_url.partition("://")[0]}
