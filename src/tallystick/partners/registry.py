@@ -60,9 +60,10 @@ _UNREADABLE = (
 
 ENTRY_POINTS = "tallystick.partners"
 
-# A grant's `external_id` is stored and looked for. No partner's id comes near this; NUL and what no
-# index holds would fail when the grant is written down, and lose it.
+# An `external_id` is stored and looked for. No partner's id comes near this; NUL and what no index
+# holds would fail when it is written down, and lose a grant.
 _EXTERNAL_ID = re.compile(r"[ -~]{1,255}")
+_NAME_CHARS_MAX = 200
 
 _log = structlog.get_logger("tallystick.partners")
 
@@ -124,7 +125,16 @@ class GuardedPartner:
         return replace(grant, external_id="", sole=False)
 
     async def list_accounts(self, grant: Grant) -> Sequence[Account]:
-        return await self._guard("list_accounts", self._connector.list_accounts(grant))
+        return await self._guard("list_accounts", self._list_accounts(grant))
+
+    async def _list_accounts(self, grant: Grant) -> Sequence[Account]:
+        accounts: Sequence[Account] = await self._connector.list_accounts(grant)
+        if not all(_EXTERNAL_ID.fullmatch(each.external_id) for each in accounts):
+            raise PartnerUnavailable("UNREADABLE_ANSWER")
+        return [
+            replace(each, name=_shown(each.name), institution=_shown(each.institution))
+            for each in accounts
+        ]
 
     async def read_balance(self, grant: Grant, account_external_id: str) -> Balance:
         return await self._guard(
@@ -199,6 +209,11 @@ class GuardedPartner:
             outcome=outcome,
             ms=round((time.perf_counter() - started) * 1000, 1),
         )
+
+
+def _shown(name: str) -> str:
+    """As we may store and show it: no control characters, not endless (threat T36)."""
+    return "".join(char for char in name if char.isprintable())[:_NAME_CHARS_MAX].strip()
 
 
 class Registry:
