@@ -66,6 +66,37 @@ async def test_what_is_an_answer_does_not_count():
     assert breaker.CODE not in await codes(partner(connector), 20)
 
 
+class Told(Connector):
+    """Cannot make sense of what it is told, and says so in every way there is."""
+
+    async def verify(self, headers, body):
+        if not headers:
+            raise ValueError(body)
+        return True
+
+    def translate(self, _body):
+        raise PartnerUnavailable("UNREADABLE_NOTICE")
+
+    def read_return(self, _query):
+        raise PartnerUnavailable("RETURN_WITHOUT_STATE")
+
+
+async def test_what_strangers_send_us_neither_opens_it_nor_closes_it():
+    connector = Told(*[PartnerUnavailable("DOWN")] * 9)
+    asked = partner(connector)
+    for _ in range(breaker.FAILURES):
+        for junk in (asked.translate, asked.read_return):
+            with pytest.raises(PartnerUnavailable):
+                junk({})
+        with pytest.raises(PartnerUnavailable):
+            await asked.verify({}, b"junk")
+    assert await codes(asked, 4) == ["DOWN"] * 4
+    assert await asked.verify({"name": "text"}, b"signed")
+    assert await codes(asked, 2) == ["DOWN", breaker.CODE]
+    assert await asked.verify({"name": "text"}, b"signed"), "a notice needs no partner that answers"
+    assert await codes(asked, 1) == [breaker.CODE]
+
+
 def test_one_call_finds_out_whether_it_is_over():
     now = [0.0]
     held = Breaker(lambda: now[0])

@@ -6,6 +6,7 @@ import inspect
 import json
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -14,9 +15,10 @@ import httpx2
 import pytest
 from cyclopts import App
 
+from tallystick.cli import serve
 from tallystick.cli.main import app
 from tallystick.partners import registry
-from tallystick.server import operate
+from tallystick.server import config, operate
 from tallystick.store import audit
 from tallystick.store.db import EVERY
 
@@ -212,3 +214,25 @@ def test_a_shell_completes(tmp_path):
     assert done.stdout.split() == ["freeze"]
     for shell in ("zsh", "fish"):
         assert "tallystick" in run("completion", shell).stdout
+
+
+def test_the_demonstration_runs_on_ipv6(tmp_path):
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as probe:
+            port = str(probe.getsockname()[1])
+    except OSError:
+        pytest.skip("IPv6 is not here")
+    ended = run("demo", "--once", "--host", "::1", "--port", port, "--data-dir", str(tmp_path))
+    assert ended.returncode == 0, ended.stderr
+    assert f"API       http://[::1]:{port}" in ended.stdout
+    assert "Every account is linked and verified." in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"),
+    [("::", "[::1]"), ("0.0.0.0", "127.0.0.1"), ("localhost", "localhost")],
+)
+def test_a_gateway_says_where_it_is_reached(host, reached):
+    settings = config.load({"host": host}, environ={})
+    assert settings.base_url == f"http://{reached}:7420"
+    assert f"API       {settings.base_url}" in serve.banner(settings)

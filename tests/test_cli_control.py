@@ -6,8 +6,10 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
 import pytest
@@ -127,6 +129,32 @@ def test_a_list_is_laid_over_the_one_before_it():
 
 def test_nothing_that_was_asked_can_steer_a_terminal():
     assert readable("/\x1b[2J\u202e\n") == "/\ufffd[2J\ufffd\ufffd"
+
+
+class Steering(BaseHTTPRequestHandler):
+    """No gateway of ours: its refusals hold what clears a terminal."""
+
+    def do_POST(self) -> None:
+        body = json.dumps({"error": "\x1b[2J", "code": "Refused", "message": "\x1b[2J"}).encode()
+        self.send_response(400)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_said: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("command", [("clock", "freeze"), ("events", "list")])
+def test_no_refusal_can_steer_a_terminal(command):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Steering) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        refused = run(*command, TALLYSTICK_URL=f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert refused.returncode == 1
+    assert "\ufffd[2J" in refused.stderr
+    assert "\x1b" not in refused.stderr
 
 
 @pytest.mark.parametrize(

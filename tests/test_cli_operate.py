@@ -8,6 +8,7 @@ from tallystick.api.exchanges import service
 from tallystick.clock import SECOND_MS
 from tallystick.partners.errors import PartnerUnavailable
 from tallystick.partners.registry import GuardedPartner
+from tallystick.server import config
 
 from .commands import answer, run
 from .gateway import in_process
@@ -57,3 +58,41 @@ def test_a_database_that_is_away_is_told_in_a_line(tmp_path, command):
     said = ended.stderr.splitlines()[-1]
     assert said == "tallystick: the database does not answer (ConnectionRefusedError)"
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"PORT": "65536"},
+        {"PORT": "-1"},
+        {"PUBLIC_URL": "http://[::1"},
+        {"DATABASE_URL": "mysql://nobody:hunter2@127.0.0.1/none"},
+        {"DATABASE_URL": "postgresql://nobody:hunter2/3@127.0.0.1/none"},  # %2F was meant
+        {"DATABASE_URL": "postgresql://nobody:hunter2@127.0.0.1:65536/none"},
+        {"DATABASE_URL": "postgresql://nobody:hunter2@127.0.0.1,127.0.0.1:x/none"},
+        {"DATABASE_URL": "postgresql://nobody:hunter2@[::1/none"},
+        {"DATA_DIR": "/dev/null/none"},
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_setting_that_cannot_be_is_told_without_a_password(tmp_path, setting, command):
+    given = {"DATA_DIR": str(tmp_path), **setting}
+    ended = run(command, **{f"TALLYSTICK_{name}": value for name, value in given.items()})
+    assert ended.returncode in {2, 3}
+    (name, value), *_ = setting.items()
+    assert name.lower() in ended.stderr or value in ended.stderr
+    assert "hunter2" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres:///none",
+        "postgresql://[::1]:5432,127.0.0.1:5433/none?sslmode=require",
+        "postgresql://nobody:hunter%2F2@127.0.0.1/none",
+        "sqlite:///relative.db",
+    ],
+)
+def test_other_addresses_of_databases_are_taken(url):
+    assert config.load({"database_url": url}, environ={}).store_url == url

@@ -62,3 +62,11 @@ def test_a_choice():
     for wrong in (("lost", None), (",", None), (None, "customer_creatd")):
         with pytest.raises(ConfigurationError):
             choice(*wrong, None, None, None)
+
+
+@pytest.mark.parametrize("only", ["", " , "])
+def test_no_topic_at_all_is_told_of_the_option_that_was_given(only):
+    refused = run("webhooks", "topics", "some", "--only", only)
+    assert refused.returncode == 2
+    assert f"{only!r} names no topic" in refused.stderr
+    assert "--topics" not in refused.stderr

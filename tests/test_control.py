@@ -83,24 +83,33 @@ async def test_bad_moves_of_the_clock(client, verb, body, status, said):
         assert each in answer.json()["error"]
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"{",
-        b"[1]",
-        b"NaN",
-        b"[" * 100_000,
-        b"\xff",
-        b"x" * 300_000,
-        b"1" * 5_000,
-        b'{"hours": NaN}',
-        b'{"hours": Infinity}',
-        b'{"\\ud800": 1}',
-    ],
-)
+NO_OBJECTS = [
+    b"{",
+    b"[1]",
+    b"NaN",
+    b"[" * 100_000,
+    b"\xff",
+    b"x" * 300_000,
+    b"1" * 5_000,
+    b'{"hours": NaN}',
+    b'{"hours": Infinity}',
+    b'{"\\ud800": 1}',
+]
+
+
+@pytest.mark.parametrize("raw", NO_OBJECTS)
 async def test_bodies_that_are_no_objects(client, raw):
     answer = await client.post(f"{CLOCK}/advance", content=raw)
     assert (answer.status_code, "error" in answer.json()) == (400, True)
+
+
+@pytest.mark.parametrize("raw", NO_OBJECTS)
+async def test_simulators_refuse_bodies_that_are_no_objects(gateway, client, raw):
+    headers = {"Content-Type": "application/json"}
+    paths = [f"{each.manifest.key}/_control/complete" for each in gateway.core.partners.all()]
+    for path in (*paths, "plaid/link/token/create"):
+        answer = await client.post(f"/_partners/{path}", content=raw, headers=headers)
+        assert 400 <= answer.status_code < 500, path
 
 
 async def test_advancing_returns_when_what_fell_due_is_done(gateway, client):

@@ -21,6 +21,7 @@ import pytest
 
 from tallystick.api.exchanges import service
 from tallystick.errors import RequestTimeout
+from tallystick.partners.contract import Proof
 from tallystick.partners.errors import PartnerUnavailable
 from tallystick.store import idempotency
 
@@ -77,7 +78,9 @@ def give_up(_world: World, monkeypatch: Any) -> None:
 
 
 def repeat(_world: World, monkeypatch: Any) -> None:
-    """A service that redeems once more when the answer was lost, as if for another proof."""
+    """A service that redeems once more when the answer was lost, as if for another proof, and
+    leaves the first attempt open.
+    """
     honest, intent = service.redeem, service._intent
 
     async def redeem(core: Any, *args: Any) -> Any:
@@ -92,6 +95,9 @@ def repeat(_world: World, monkeypatch: Any) -> None:
 
     monkeypatch.setattr(service, "redeem", redeem)
     monkeypatch.setattr(service, "_intent", salted)
+    monkeypatch.setattr(Proof, "only_looked_at", False)
+    for kind in Proof.__subclasses__():
+        monkeypatch.setattr(kind, "only_looked_at", False)
 
 
 def crash(world: World, monkeypatch: Any) -> None:

@@ -38,6 +38,16 @@ async def counted(db):
     return row[0]
 
 
+async def test_an_address_with_options_is_migrated_as_it_is_opened():
+    with postgres() as url:
+        with_options = f"{url}{'&' if '?' in url else '?'}sslmode=prefer&application_name=tally"
+        await migrations.migrate(with_options)
+        db = connect(with_options)
+        await db.open()
+        assert await migrations.current(db) == migrations.head()
+        await db.close()
+
+
 @pytest.mark.parametrize(
     "password", ["hush#hush", "hush?hush", "hush/hush", "[hush", "hush@h?hush"]
 )

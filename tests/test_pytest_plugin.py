@@ -162,6 +162,8 @@ def test_webhooks(inner):
             said = "no customer_created within 0.1 s; received: customer_created, customer_created"
             with pytest.raises(WebhookNotReceived, match=said):
                 tallystick_webhooks.wait_for("customer_created", timeout=0.1)
+            with pytest.raises(WebhookNotReceived, match="customer_created$"):
+                tallystick_webhooks.wait_for("customer", timeout=0.1)
 
         def test_of_this_application_only(tallystick_server, tallystick_webhooks):
             from tallystick import Client

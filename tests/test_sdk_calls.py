@@ -111,6 +111,8 @@ def test_production_must_be_named():
     urls = {settings.server_url(each, None, {}) for each in (None, "local", "sandbox")}
     assert settings.SERVERS["production"] not in urls
     assert settings.server_url("production", None, {}) == "https://api.dwolla.com"
+    elsewhere = {"TALLYSTICK_URL": "https://api.dwolla.com"}
+    assert settings.server_url("local", None, elsewhere) == "http://127.0.0.1:7420"
 
 
 @pytest.mark.parametrize(

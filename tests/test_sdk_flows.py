@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import pickle
 from urllib.parse import urlsplit
 
 import httpx2
@@ -260,6 +261,14 @@ def test_every_code_of_the_gateway_has_its_error_in_both_spellings(kind):
         found = type(error_of(Http(kind.status, {}), body))
         assert kind.code in found.codes
         assert found.status == kind.status
+
+
+def test_an_error_comes_out_of_another_process_as_it_was():
+    body = b'{"code": "ValidationError", "message": "m"}'
+    error = error_of(Http(400, {"x-request-id": "r"}, 2), body, 1.5)
+    came = pickle.loads(pickle.dumps(error))
+    assert (type(came), str(came)) == (type(error), str(error))
+    assert (came.http, came.body, came.retry_after_s) == (error.http, error.body, 1.5)
 
 
 def test_a_bad_proof_is_the_same_error_under_401():

@@ -7,7 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 
-from tallystick import AsyncClient, Client, InvalidExchangeTokenError, ValidationError
+from tallystick import (
+    AsyncClient,
+    Client,
+    InvalidExchangeTokenError,
+    LinkNotCompletedError,
+    ValidationError,
+)
 from tallystick.clock import HOUR_MS
 from tallystick.partners import registry
 
@@ -292,6 +298,9 @@ def test_who_comes_back_by_redirect_is_linked_as_one_thing(tmp_path, database_ur
         customer = client.customers.create(**ADA)
         link = client.link_bank_account(customer, partner="visa", redirect_url=BACK)
         assert "/_partners/visa/" in link.connect_url
+        with pytest.raises(LinkNotCompletedError):
+            link.complete()
         link.simulate()
-        bank = link.wait(timeout=20).create_funding_source(name="Main", type="checking")
-        assert bank.status == "verified"
+        linked = link.wait(timeout=20)
+        assert linked.create_funding_source(name="Main", type="checking").status == "verified"
+        assert client.resume_link(link.state).complete().id == linked.id

@@ -228,6 +228,7 @@ def test_the_names_of_the_exchange_domain_are_those_of_the_spec():
     ("address", "path"),
     [
         (f"{BASE}/a/b?x=1", "/a/b?x=1"),
+        ("/a?status=due&status=dead&x=", "/a?status=due&status=dead&x="),
         ("a/b", "/a/b"),
         ("/a%2Fb", "/a%2Fb"),
         ("https://evil.example/a", "/a"),

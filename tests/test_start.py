@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import socket
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 import uvicorn
 
 from tallystick.cli import serve
+from tallystick.server import config
 
 PROGRAM = """
 import sys
@@ -47,3 +49,26 @@ async def test_garbage_is_collected_once_it_serves(monkeypatch):
         gc.enable()
         gc.unfreeze()
     assert collecting == [False, True]
+
+
+def test_several_workers_serve_as_one_does(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    started: list[uvicorn.Config] = []
+
+    class Supervisor:
+        def __init__(self, made: uvicorn.Config, sockets: list[socket.socket]) -> None:
+            started.append(made)
+            sockets[0].close()
+
+        def run(self) -> None:
+            pass
+
+    monkeypatch.setattr("uvicorn.supervisors.Multiprocess", Supervisor)
+    monkeypatch.setenv(serve.FLAGS, "")  # `run` sets it
+    flags = {"port": port, "workers": 2, "database_url": "postgresql://127.0.0.1:1/none"}
+    serve.run(flags)
+    (made,) = started
+    one = serve.server_config(config.load(flags), made.app)
+    different = {name for name, value in vars(one).items() if vars(made)[name] != value}
+    assert different == set()

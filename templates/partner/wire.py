@@ -17,7 +17,7 @@ from tallystick.partners.http import Answer, PartnerHttp
 
 M = TypeVar("M", bound=Message)
 
-# Any other code is judged by the status alone (`_refusal`).
+# Of a refusal: a partner in trouble ends no grant. Any other code is judged by the status alone.
 _MEANINGS: dict[str, type[errors.PartnerError]] = {
     "CODE_UNKNOWN": errors.ProofRejected,
     "CODE_EXPIRED": errors.ProofExpired,
@@ -69,7 +69,7 @@ def _refusal(answer: Answer) -> errors.PartnerError:
         said = msgspec.convert(answer.body, Refusal).error
     except (msgspec.ValidationError, RecursionError):
         said = Failure(f"HTTP_{answer.status}")
-    if said.code in _MEANINGS:
+    if 400 <= answer.status < 500 and said.code in _MEANINGS:
         return _MEANINGS[said.code](said.code, request_id=said.request_id)
     if answer.status == 429:
         # `acted=False`: what was asked was surely not done, so the same code may be tried again.

@@ -43,7 +43,7 @@ def topics_of(text: str | None) -> frozenset[str]:
     for each in sorted(named - set(TOPICS)):
         refuse(each)
     if not named:
-        raise ConfigurationError("--topics names no topic; `tallystick trigger --list` names all")
+        raise ConfigurationError(f"{text!r} names no topic: `tallystick trigger --list` names all")
     return frozenset(named)
 
 

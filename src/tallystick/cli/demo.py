@@ -15,6 +15,7 @@ import httpx2
 import uvicorn
 
 from tallystick.cli.serve import banner, build, require_free, server_config
+from tallystick.cli.staging import CARD_DETAILS
 from tallystick.hal import MEDIA_TYPE
 from tallystick.server import config, logs
 from tallystick.server.config import Settings
@@ -64,13 +65,6 @@ PEOPLE = (
     ),
     Person("Finicity", "Barbara", "Liskov", {"user": "profile_09"}, simulator="finicity"),
 )
-BILLING = {
-    "address1": "1 Main St",
-    "city": "Des Moines",
-    "stateProvinceRegion": "IA",
-    "country": "US",
-    "postalCode": "50309",
-}
 
 
 def run(flags: JSON, *, once: bool) -> None:
@@ -112,7 +106,7 @@ class DemoFailed(Exception):
 
 def _client(settings: Settings) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
-        base_url=f"http://{settings.host}:{settings.port}",
+        base_url=f"http://{settings.reachable_host}:{settings.port}",
         headers={"Accept": MEDIA_TYPE},
         trust_env=False,
         timeout=30,
@@ -154,8 +148,11 @@ def _source(person: Person, exchange: str) -> JSON:
         named = f"{person.first_name}'s checking"
         return {**body, "bankAccountType": "checking", "name": named}
     holder = {"firstName": person.first_name, "lastName": person.last_name}
-    details = {**holder, "billingAddress": BILLING}
-    return {**body, "name": f"{person.first_name}'s card", "cardDetails": details}
+    return {
+        **body,
+        "name": f"{person.first_name}'s card",
+        "cardDetails": {**CARD_DETAILS, **holder},
+    }
 
 
 async def _own_contract(show: Steps, person: Person, simulator: str) -> JSON:

@@ -89,7 +89,7 @@ def _port(settings: Settings) -> Found:
     at = f"{settings.host}:{settings.port}"
     try:
         require_free(settings)
-    except (ConfigurationError, OSError, OverflowError) as error:
+    except (ConfigurationError, OSError) as error:
         status = _answered(settings)
         if status == "ready":
             return Found("port", "ok", f"a gateway that is ready serves on {at}")
@@ -146,10 +146,7 @@ async def _store(settings: Settings) -> list[Found]:
     path = settings.store_url.removeprefix("sqlite:///")
     if path != settings.store_url and not os.path.exists(path):  # noqa: ASYNC240, PTH110
         return [Found("database", "ok", f"{path} will be made"), _key(settings)]
-    try:
-        db = connect(settings.store_url)
-    except ValueError as error:
-        return [Found("database", "fail", str(error))]
+    db = connect(settings.store_url)
     try:
         await db.open()
     except Exception as error:  # noqa: BLE001  # each engine has its own; none is shown whole

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
+
+from tallystick.cli.output import Format
 
 
 def show(
     *,
     sdk: Annotated[str | None, Parameter(help="Which SDK; without it, the names.")] = None,
     url: Annotated[str | None, Parameter(help="The gateway (http://localhost:7420).")] = None,
-    format: Annotated[  # noqa: A002  # the option's name
-        Literal["text", "json"], Parameter(help="json for programs.")
-    ] = "text",
+    format: Format = "text",  # noqa: A002  # the option's name
 ) -> None:
     """Print the lines that point an SDK at the gateway here.
 

@@ -28,7 +28,7 @@ from tallystick.cli import (
     webhooks,
 )
 from tallystick.cli.outcome import WRONG_USAGE, CommandFailed
-from tallystick.cli.output import Format, show
+from tallystick.cli.output import Format, readable, show
 from tallystick.errors import TallystickError
 
 app = App(
@@ -288,11 +288,8 @@ def main() -> None:
         app(exit_on_error=False)
     except CycloptsError:  # which said itself what is wrong
         sys.exit(WRONG_USAGE)
-    except CommandFailed as error:
-        print(f"tallystick: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
     except TallystickError as error:
-        print(f"tallystick: {error}", file=sys.stderr)
-        sys.exit(WRONG_USAGE)
+        print(f"tallystick: {readable(error)}", file=sys.stderr)
+        sys.exit(error.exit_code if isinstance(error, CommandFailed) else WRONG_USAGE)
     except BrokenPipeError:  # whoever read our lines has seen enough: `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -54,7 +54,9 @@ def _partners() -> list[dict[str, Any]]:
                 "id": manifest.id,
                 "in_use": manifest.key in used,
                 "base_url": base,
-                "can": [words for words, kind in CAPABILITIES.items() if _has(connector, kind)],
+                "can": [
+                    words for words, kind in CAPABILITIES.items() if issubclass(connector, kind)
+                ],
                 "proofs": [kind.member for kind in manifest.proofs if kind.posted],
                 "settings": {
                     name: "given" if name in given else "not given"
@@ -63,7 +65,3 @@ def _partners() -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def _has(connector: type, capability: type) -> bool:
-    return all(hasattr(connector, name) for name in vars(capability) if not name.startswith("_"))

@@ -12,7 +12,6 @@ from urllib.parse import quote
 from cyclopts import Parameter
 
 from tallystick.cli.outcome import CommandFailed, Unreachable
-from tallystick.cli.output import readable
 from tallystick.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def _read(url: str, answer: httpx2.Response) -> Any:
     if answer.is_success and isinstance(body, dict):
         return body
     if isinstance(body, dict) and isinstance(body.get("error"), str):
-        raise CommandFailed(readable(body["error"]))
+        raise CommandFailed(body["error"])
     raise CommandFailed(
         f"{url} answered {answer.status_code} and has no controls: "
         "it is no tallystick, or one in live mode"

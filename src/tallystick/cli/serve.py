@@ -105,16 +105,10 @@ def run(flags: dict[str, Any]) -> None:
         )
     os.environ[FLAGS] = json.dumps(flags)
     gc.enable()
-    uvicorn.run(**_as_arguments(server_config(settings, "tallystick.cli.serve:application")))
+    from uvicorn.supervisors import Multiprocess  # also loads what watches files
 
-
-def _as_arguments(made: uvicorn.Config) -> dict[str, Any]:
-    names = (
-        "app", "factory", "host", "port", "workers", "loop", "http", "interface", "log_config",
-        "access_log", "proxy_headers", "server_header", "backlog", "timeout_graceful_shutdown",
-        "lifespan",
-    )  # fmt: skip
-    return {name: getattr(made, name) for name in names}
+    several = server_config(settings, "tallystick.cli.serve:application")
+    Multiprocess(several, [several.bind_socket()]).run()
 
 
 def require_free(settings: Settings) -> None:
@@ -132,7 +126,7 @@ def require_free(settings: Settings) -> None:
 
 
 def banner(settings: Settings) -> str:
-    url = settings.public_url or f"http://{settings.host}:{settings.port}"
+    url = settings.base_url
     lines = [f"tallystick · {settings.mode} mode", f"  API       {url}"]
     if not settings.live:
         lines[0] += " · nothing leaves this machine"

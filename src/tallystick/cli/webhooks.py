@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from tallystick.cli.catalogue import topics_of
 from tallystick.cli.choice import After, Since, Status, SubscriptionOption, Topics, Until, choice
 from tallystick.cli.outcome import CommandFailed
 from tallystick.cli.output import Format, say, show
@@ -73,7 +74,7 @@ def topics(
         if not every and only is None:
             show(client.get(address).json(), format)
             return
-        wanted = None if every else choice(None, only, None, None, None)["topics"]
+        wanted = None if every else sorted(topics_of(only))
         show(client.post(address, {"topics": wanted}).json(), format)
 
 

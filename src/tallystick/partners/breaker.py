@@ -5,8 +5,8 @@ closed ── FAILURES in a row ──► open ── OPEN_S later ──► one
   └──────────── it answers ───────┼────────────────────────────┤
                                   └──────── it does not ───────┘
 
-What counts is only that there was no usable answer. A refusal is an answer, and so is a partner's
-word that an institution is down. Each process judges for itself, by the process's own clock.
+What counts is only that a call of ours had no usable answer. A refusal is an answer, and so is a
+partner's word that an institution is down. Each process judges for itself, by its own clock.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Breaker:
         """Take note of how a call failed."""
         if not isinstance(error, PartnerUnavailable) or error.bank:
             self._failures = 0
-        elif error.code != CODE:
+        else:
             self._failures += 1
             if self._failures >= FAILURES:
                 self._open_until = self._now_s() + OPEN_S

@@ -47,6 +47,9 @@ class Proof(msgspec.Struct, frozen=True, rename="camel"):
     # True when the token in it is one that we sealed ourselves (contract 5.11, threat T31); the
     # service then opens it and passes the connector `opened(handle)` instead.
     sealed_by_us: ClassVar[bool] = False
+    # True when redeeming it only looks: it is not used up and nothing is made at the partner, so an
+    # answer that got lost leaves nothing behind.
+    only_looked_at: ClassVar[bool] = False
 
     def identity(self) -> str:
         """The text that is the same exactly when two proofs are the same. Secret."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlencode
 
@@ -67,6 +68,8 @@ class PartnerHttp:
             follow_redirects=False,
             trust_env=False,
             timeout=httpx2.Timeout(deadline_s, connect=CONNECT_S),
+            # What a partner remembers of one customer's call must not come along with another's.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             # Compressed answers could grow without bound behind the size cap.
             headers={"Accept-Encoding": "identity", "User-Agent": "tallystick"},
         )

@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
@@ -59,9 +60,10 @@ _UNREADABLE = (
 
 ENTRY_POINTS = "tallystick.partners"
 
-# A grant's `external_id` is stored and looked for. No partner's id comes near this; NUL and what no
-# index holds would fail only when the grant is written down, and with it the whole exchange.
+# An `external_id` is stored and looked for. No partner's id comes near this; NUL and what no index
+# holds would fail when it is written down, and lose a grant.
 _EXTERNAL_ID = re.compile(r"[ -~]{1,255}")
+_NAME_CHARS_MAX = 200
 
 _log = structlog.get_logger("tallystick.partners")
 
@@ -108,16 +110,31 @@ class GuardedPartner:
         return await self._guard("list_connections", self._connector.list_connections(person))
 
     async def redeem(self, proof: Proof) -> Grant:
-        return await self._guard("redeem", self._redeem(proof))
+        try:
+            return await self._guard("redeem", self._redeem(proof))
+        except PartnerUnavailable as error:
+            if proof.only_looked_at:
+                error.acted = False
+            raise
 
     async def _redeem(self, proof: Proof) -> Grant:
         grant: Grant = await self._connector.redeem(proof)
-        if not _EXTERNAL_ID.fullmatch(grant.external_id):
-            raise ValueError("external_id")
-        return grant
+        if _EXTERNAL_ID.fullmatch(grant.external_id):
+            return grant
+        # What it opens came only once. Without a name no notice finds it, but every check does.
+        return replace(grant, external_id="", sole=False)
 
     async def list_accounts(self, grant: Grant) -> Sequence[Account]:
-        return await self._guard("list_accounts", self._connector.list_accounts(grant))
+        return await self._guard("list_accounts", self._list_accounts(grant))
+
+    async def _list_accounts(self, grant: Grant) -> Sequence[Account]:
+        accounts: Sequence[Account] = await self._connector.list_accounts(grant)
+        if not all(_EXTERNAL_ID.fullmatch(each.external_id) for each in accounts):
+            raise PartnerUnavailable("UNREADABLE_ANSWER")
+        return [
+            replace(each, name=_shown(each.name), institution=_shown(each.institution))
+            for each in accounts
+        ]
 
     async def read_balance(self, grant: Grant, account_external_id: str) -> Balance:
         return await self._guard(
@@ -131,7 +148,10 @@ class GuardedPartner:
         return await self._guard("read_card", self._connector.read_card(grant))
 
     async def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
-        return await self._guard("verify", self._connector.verify(headers, body))
+        """Without the breaker, as the two below: anybody may send us anything, and what comes of it
+        says nothing of how the partner is.
+        """
+        return await self._timed("verify", self._connector.verify(headers, body))
 
     def translate(self, body: bytes) -> Sequence[Notice]:
         with self._guarded("translate"):
@@ -144,20 +164,28 @@ class GuardedPartner:
             return returned
 
     async def _guard(self, operation: str, call: Coroutine[Any, Any, T]) -> T:
-        """One call, however many requests it makes: one deadline, and none while it is useless."""
+        """A call that goes to the partner, unless that is useless now."""
         try:
             self._breaker.require_closed()
         except PartnerUnavailable:
             call.close()
             raise
+        try:
+            answer = await self._timed(operation, call)
+        except PartnerError as error:
+            self._breaker.heard(error)
+            raise
+        self._breaker.answered()
+        return answer
+
+    async def _timed(self, operation: str, call: Coroutine[Any, Any, T]) -> T:
+        """One deadline, however many requests it makes."""
         with self._guarded(operation):
             try:
                 async with asyncio.timeout(self.manifest.deadline_s):
-                    answer = await call
+                    return await call
             except TimeoutError:
                 raise PartnerUnavailable("TIMED_OUT") from None
-        self._breaker.answered()
-        return answer
 
     @contextmanager
     def _guarded(self, operation: str) -> Iterator[None]:
@@ -165,16 +193,13 @@ class GuardedPartner:
         try:
             yield
         except PartnerError as error:
-            self._breaker.heard(error)
             self._note(operation, f"{type(error).__name__} {error}", started)
             raise
         except _UNREADABLE as error:
             # An answer that is JSON but not what the partner documents. The cause is dropped on
             # purpose: its message may quote the answer, and the answer may hold a token.
             self._note(operation, f"unreadable answer ({type(error).__name__})", started)
-            failure = PartnerUnavailable("UNREADABLE_ANSWER")
-            self._breaker.heard(failure)
-            raise failure from None
+            raise PartnerUnavailable("UNREADABLE_ANSWER") from None
 
     def _note(self, operation: str, outcome: str, started: float) -> None:
         _log.warning(
@@ -184,6 +209,11 @@ class GuardedPartner:
             outcome=outcome,
             ms=round((time.perf_counter() - started) * 1000, 1),
         )
+
+
+def _shown(name: str) -> str:
+    """As we may store and show it: no control characters, not endless (threat T36)."""
+    return "".join(char for char in name if char.isprintable())[:_NAME_CHARS_MAX].strip()
 
 
 class Registry:

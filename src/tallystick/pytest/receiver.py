@@ -73,10 +73,11 @@ class Webhooks:
             return self.status
 
     def _what_came(self, topic: str, timeout: float) -> str:
-        came = ", ".join(each.topic for each in self._received) or "nothing"
-        taken = "" if topic not in came else " (all of it was waited for already)"
+        came = [each.topic for each in self._received]
+        taken = " (all of it was waited for already)" if topic in came else ""
         refused = f"; {self._refused} with a wrong signature" if self._refused else ""
-        return f"no {topic} within {timeout:g} s; received: {came}{taken}{refused}"
+        said = ", ".join(came) or "nothing"
+        return f"no {topic} within {timeout:g} s; received: {said}{taken}{refused}"
 
 
 class _Server(ThreadingTCPServer):

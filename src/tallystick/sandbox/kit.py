@@ -210,10 +210,19 @@ def _templates(folder: Path) -> Environment:
 
 
 async def read_json(request: Request) -> Any:
-    """The request's JSON body, or None when it is empty. Raises ValueError when it is not JSON."""
+    """The request's JSON body, or None when it is empty.
+
+    Raises ValueError when it is not JSON, and when it could be neither kept nor shown again: with
+    NaN or half characters.
+    """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > BODY_BYTES_MAX:
             raise ValueError("the body is too large")
-    return json.loads(body) if body else None
+    try:
+        read = json.loads(body) if body else None
+        json.dumps(read, allow_nan=False, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("the body is nested too deep") from None
+    return read

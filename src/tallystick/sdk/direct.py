@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tallystick.flow import ArgumentError, Call, Flow, Method, Query, Reference, Resource
 from tallystick.sdk.results import RawResponse
@@ -30,7 +30,7 @@ def direct(
     except ValueError:
         raise ArgumentError("this is not an address") from None
     steps = tuple(unquote(step) for step in parts.path.strip("/").split("/") if step)
-    query = {**dict(parse_qsl(parts.query)), **(params or {})}
+    query: Query = {**parse_qs(parts.query, keep_blank_values=True), **(params or {})}
     return _ask(Call(method, steps, query, body=body, idempotency_key=idempotency_key))
 
 

@@ -120,6 +120,10 @@ class APIError(TallystickError):
         self.links: Mapping[str, Link] = links_in(members)
         super().__init__(self._told())
 
+    def __reduce__(self) -> tuple[type[APIError], tuple[Http, bytes, float | None]]:
+        """Made again of the answer, as an error is that comes out of another process."""
+        return type(self), (self.http, self.body, self.retry_after_s)
+
     @property
     def status_code(self) -> int:
         return self.http.status_code

@@ -120,8 +120,14 @@ def complete(
 ) -> Flow[Reference[Exchange]]:
     """Make the exchange, from the proof that the page gave or from what the person shared at MX.
 
-    The same proof has the same idempotency key: a page that is sent twice makes one exchange.
+    The same proof has the same idempotency key: a page that is sent twice makes one exchange. At
+    Visa the gateway has made it, when the browser came back. Raises LinkNotCompletedError.
     """
+    if not proof and state["partner_name"].casefold() == "visa":
+        made = yield from _made(state)
+        if made is None:
+            raise LinkNotCompletedError("the person has not come back from Visa yet, or not linked")
+        return made
     given = proof or {"mx_available_connection_token": (yield from _shared(state, account))}
     tokens: dict[str, Any] = dict(given)
     members = proof_members(**tokens)
@@ -157,12 +163,18 @@ def wait(
 def _look(
     state: LinkState, account: str | None, idempotency_key: str | None
 ) -> Flow[Reference[Exchange] | None]:
+    made = yield from _made(state)
+    if made is None and (yield from _new(state)):
+        made = yield from complete(state, {}, account, idempotency_key)
+    return made
+
+
+def _made(state: LinkState) -> Flow[Reference[Exchange] | None]:
+    """The exchange that came of this session already, if there is one."""
     listed = yield from list_exchanges(exchanges_of(state["customer"]))
     for each in listed.items:
         if each.id not in state["exchanges"] and _is_of(each, state):
             return Reference(Exchange, each.id, each.href, each.http)
-    if (yield from _new(state)):
-        return (yield from complete(state, {}, account, idempotency_key))
     return None
 
 

@@ -18,8 +18,8 @@ from tallystick.sdk.token import Credentials
 
 Environment = Literal["local", "sandbox", "production"]
 
-LOCAL_URL = "http://127.0.0.1:7420"
-SERVERS: Mapping[str, str] = {
+SERVERS: Mapping[Environment, str] = {
+    "local": "http://127.0.0.1:7420",
     "sandbox": "https://api-sandbox.dwolla.com",
     "production": "https://api.dwolla.com",
 }
@@ -81,10 +81,11 @@ def server_url(
     """
     if base_url is not None and environment is not None:
         raise ConfigurationError("give environment or base_url, not both")
-    if environment is not None and environment not in ("local", *SERVERS):
-        raise ConfigurationError("environment is local, sandbox or production")
-    found = base_url or SERVERS.get(environment or "")
-    return _checked(found or environ.get("TALLYSTICK_URL") or LOCAL_URL)
+    if environment is not None:
+        if environment not in SERVERS:
+            raise ConfigurationError("environment is local, sandbox or production")
+        return SERVERS[environment]
+    return _checked(base_url or environ.get("TALLYSTICK_URL") or SERVERS["local"])
 
 
 def _checked(url: str) -> str:

@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -96,8 +96,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def reachable_host(self) -> str:
-        """Where this machine reaches the gateway."""
-        return "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        """Where this machine reaches the gateway, as an address spells it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"[{host}]" if ":" in host else host
 
     @property
     def aliases(self) -> Sequence[str]:
@@ -187,6 +188,13 @@ def _check(settings: Settings) -> None:
     on_demand = {manifest.key for manifest in registry.manifests() if manifest.opt_in}
     wrong = [f"compat.{key} is not a setting" for key in sorted(settings.compat.keys() - on_demand)]
     wrong += [f"there is no partner {key!r}" for key in sorted(settings.partners.keys() - keys)]
+    if not 0 <= settings.port < PORTS_END:
+        wrong.append(f"port is a number below {PORTS_END}")
+    if not _is_database_url(settings.store_url):
+        wrong.append(
+            "database_url is sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME, and in a "
+            "password / is written %2F"
+        )
     if not all(0 < port < PORTS_END for port in settings.webhook_port_numbers):
         wrong.append("webhook_ports are numbers such as 443,8443")
     if settings.live:
@@ -201,10 +209,30 @@ def _check(settings: Settings) -> None:
     wrong.extend(
         f"{url!r} must be an http(s) URL without a trailing slash"
         for url in (settings.public_url, *settings.aliases)
-        if url is not None and (urlsplit(url).scheme not in ("http", "https") or url.endswith("/"))
+        if url is not None and (_split(url).scheme not in ("http", "https") or url.endswith("/"))
     )
     if wrong:
         raise ConfigurationError("; ".join(wrong))
+
+
+def _split(url: str) -> SplitResult:
+    """Its parts; none when it cannot be read."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
+def _is_database_url(url: str) -> bool:
+    """Whether it can be read. Who opens it would tell what is no port, say part of a password."""
+    parts = _split(url)
+    if parts.scheme not in ("postgresql", "postgres"):
+        return url.startswith("sqlite:///")
+    try:
+        hosts = parts.netloc.rpartition("@")[2].split(",")
+        return 0 not in [urlsplit(f"//{host}").port for host in hosts]
+    except ValueError:
+        return False
 
 
 # ── partners ──────────────────────────────────────────────────────────────────────────────────
@@ -241,7 +269,7 @@ def _sandbox_defaults(settings: Settings, manifest: Manifest) -> dict[str, str]:
 
 
 def _check_live(key: str, given: Mapping[str, str]) -> None:
-    url = urlsplit(given.get("base_url", ""))
+    url = _split(given.get("base_url", ""))
     host = url.hostname or ""
     if url.scheme != "https" or host == "localhost" or _is_private(host):
         raise ConfigurationError(f"partners.{key}.base_url must be a public https URL in live mode")
@@ -307,9 +335,15 @@ def _keep(path: Path, text: str) -> None:
 
 
 def prepare_data_dir(settings: Settings) -> None:
-    """Make the folders that SQLite's file and the sandbox's state live in, readable to us alone."""
+    """Make the folders that SQLite's file and the sandbox's state live in, readable to us alone.
+
+    Raises ConfigurationError.
+    """
     folders = [Path(settings.data_dir)]
     if settings.store_url.startswith("sqlite:///"):
         folders.append(Path(settings.store_url.removeprefix("sqlite:///")).parent)
     for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise ConfigurationError(f"{folder} cannot be made: {error.strerror}") from None

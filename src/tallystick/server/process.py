@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 import httpx2
 import structlog
@@ -56,8 +55,8 @@ async def opened(
     """
     clock = clock or clock_for(settings)
     entropy = entropy or entropy_for(settings)
-    keys = [KeyEncryptionKey.of(key) for key in config.encryption_keys(settings)]
     config.prepare_data_dir(settings)
+    keys = [KeyEncryptionKey.of(key) for key in config.encryption_keys(settings)]
     db = connect(settings.store_url)
     await db.open()
     try:
@@ -233,8 +232,3 @@ def _say(error: Exception) -> str:
         return str(error)
     _log.error("start failed", error=type(error).__name__)
     return f"{type(error).__name__}: {error}"
-
-
-def describe(settings: Settings) -> dict[str, Any]:
-    """What `serve` prints when it starts."""
-    return {"mode": settings.mode, "database": settings.store_url.partition("://")[0]}

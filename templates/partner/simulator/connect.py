@@ -95,7 +95,7 @@ async def read_object(request: Request) -> Document:
     """The JSON object of the body. Raises Refusal."""
     try:
         body = await read_json(request)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise Refusal(400, "REQUEST_INVALID") from None
     if not isinstance(body, dict):
         raise Refusal(400, "REQUEST_INVALID")

@@ -82,6 +82,7 @@ async def test_what_is_gone_need_not_be_revoked():
         ("start_session", 401, "CLIENT_UNKNOWN", errors.PartnerRefused),
         ("start_session", 429, "TOO_MANY", errors.PartnerUnavailable),
         ("list_accounts", 503, "BANK_DOWN", errors.PartnerUnavailable),
+        ("read_balance", 503, "CONNECTION_GONE", errors.PartnerUnavailable),
     ],
 )
 async def test_refusals(name, status, code, meaning):

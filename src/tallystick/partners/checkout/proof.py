@@ -17,6 +17,7 @@ class CheckoutPayment(Proof, frozen=True):
     """The payment id that Flow hands the page in `onPaymentCompleted`."""
 
     member = "token"
+    only_looked_at = True
 
     token: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 

@@ -48,6 +48,7 @@ class FinicityReceipt(Proof, frozen=True):
     """
 
     member = "finicity"
+    only_looked_at = True
 
     receipt_id: TextOrWhole | None = None
     receipt_version: TextOrWhole | None = None

@@ -58,7 +58,7 @@ class Connector:
     async def _open(self, grant: Grant) -> flinks.Detail:
         opened = flinks.read_shared(await self._wire.open(flinks.decode_grant(grant)))
         if opened.login_id != grant.external_id:
-            raise PartnerUnavailable("ANSWER_ABOUT_ANOTHER", acted=False)
+            raise PartnerUnavailable("ANSWER_ABOUT_ANOTHER")
         return opened.detail
 
     async def verify(self, headers: Mapping[str, str], body: bytes) -> bool:

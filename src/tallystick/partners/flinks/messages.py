@@ -103,7 +103,7 @@ def read_shared(body: Any) -> Opened:
         shared = msgspec.convert(body, Shared).get_accounts_detail
     except (msgspec.ValidationError, RecursionError):
         # The cause is dropped on purpose: it may quote an answer that holds a number.
-        raise PartnerUnavailable("UNREADABLE_ANSWER", acted=False) from None
+        raise PartnerUnavailable("UNREADABLE_ANSWER") from None
     details = shared if isinstance(shared, list) else [shared]
     names = {
         name
@@ -112,10 +112,10 @@ def read_shared(body: Any) -> Opened:
         if name is not None
     }
     if len(details) != 1 or len(names) != 1:
-        raise PartnerUnavailable("UNREADABLE_ANSWER", acted=False)
+        raise PartnerUnavailable("UNREADABLE_ANSWER")
     name = names.pop()
     if not _GUID.fullmatch(name):
-        raise PartnerUnavailable("UNREADABLE_ANSWER", acted=False)
+        raise PartnerUnavailable("UNREADABLE_ANSWER")
     return Opened(name, details[0])
 
 
@@ -179,9 +179,9 @@ def balance_of(detail: Detail, account_external_id: str) -> Balance:
         raise GrantRevoked("ACCOUNT_NOT_SHARED")
     amounts, refreshed = shown.balance, detail.login.last_refresh if detail.login else None
     if amounts is None or amounts.current is None or refreshed is None:
-        raise PartnerUnavailable("NO_BALANCE", acted=False)
+        raise PartnerUnavailable("NO_BALANCE")
     if shown.currency not in ("USD", "CAD"):  # "only supported in CAD and USD"
-        raise PartnerUnavailable("UNREADABLE_BALANCE", acted=False)
+        raise PartnerUnavailable("UNREADABLE_BALANCE")
     return Balance(
         current_cents=_cents(amounts.current),
         available_cents=None if amounts.available is None else _cents(amounts.available),
@@ -194,7 +194,7 @@ def _time(text: str) -> int:
     try:
         return from_iso(text if _ZONE.search(text) else f"{text}Z")
     except (ValueError, OverflowError):
-        raise PartnerUnavailable("UNREADABLE_TIME", acted=False) from None
+        raise PartnerUnavailable("UNREADABLE_TIME") from None
 
 
 def _cents(amount: float) -> int:
@@ -202,5 +202,5 @@ def _cents(amount: float) -> int:
     exact = Decimal(str(amount))
     # Infinity and what is not a number have no cents at all.
     if not exact.is_finite() or abs(exact) * 100 >= _CENTS_MAX or exact * 100 % 1:
-        raise PartnerUnavailable("UNREADABLE_BALANCE", acted=False)
+        raise PartnerUnavailable("UNREADABLE_BALANCE")
     return int(exact * 100)

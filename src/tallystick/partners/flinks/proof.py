@@ -22,6 +22,7 @@ class FlinksPair(Proof, frozen=True):
     """base64(`AuthSecret:AccessToken`): who may look, and at which account of which login."""
 
     member = "token"
+    only_looked_at = True
 
     token: Token
 

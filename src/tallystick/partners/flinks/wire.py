@@ -41,21 +41,15 @@ class FlinksWire:
     async def open(self, pair: Pair, *, redeeming: bool = False) -> Any:
         """The JSON that the pair opens.
 
-        Raises PartnerUnavailable, which never says that Flinks may have acted, PartnerRefused, and
-        for a pair that opens nothing ProofRejected while `redeeming`, later ConsentLost (an
-        AccessToken lapses after 30 days and its client may extend it) or GrantRevoked.
+        Raises PartnerUnavailable, PartnerRefused, and for a pair that opens nothing ProofRejected
+        while `redeeming`, later ConsentLost (an AccessToken lapses after 30 days and its client may
+        extend it) or GrantRevoked.
         """
-        try:
-            answer = await self._http.call(
-                "GET",
-                f"/partneraccess/{pair.access_token}",
-                headers={
-                    "Accept": "application/json",
-                    "Authorization": f"Bearer {pair.auth_secret}",
-                },
-            )
-        except PartnerUnavailable as error:
-            raise PartnerUnavailable(error.code, acted=False) from None
+        answer = await self._http.call(
+            "GET",
+            f"/partneraccess/{pair.access_token}",
+            headers={"Accept": "application/json", "Authorization": f"Bearer {pair.auth_secret}"},
+        )
         if answer.status == 200:
             return answer.body
         raise _refusal(answer, pair, redeeming=redeeming)
@@ -68,7 +62,7 @@ def _refusal(answer: Answer, pair: Pair, *, redeeming: bool) -> PartnerError:
     later = answer.status < 400 or answer.status == 429 or answer.status >= 500
     if later or code in _LATER:
         # 202 is among them: Flinks is still collecting the login's data (OPERATION_PENDING).
-        return PartnerUnavailable(code, request_id=request_id, acted=False)
+        return PartnerUnavailable(code, request_id=request_id)
     if answer.status in (401, 403, 404, 410):
         lost = ConsentLost if answer.status in (401, 403) else GrantRevoked
         return (ProofRejected if redeeming else lost)(code, request_id=request_id)

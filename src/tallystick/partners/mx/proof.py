@@ -17,6 +17,7 @@ class MxAvailableConnection(Proof, frozen=True):
 
     member = "mx"
     sealed_by_us = True
+    only_looked_at = True
 
     available_connection_token: Token
 
@@ -32,6 +33,7 @@ class MxAccount(Proof, frozen=True):
     """One account at MX by its three names. Never posted: it comes out of a token of ours."""
 
     member = "mx"
+    only_looked_at = True
 
     user_guid: str
     member_guid: str

@@ -129,7 +129,7 @@ class Connector:
                 return []
             raise
         name = answer.item.institution_name or await self._institution(answer.item.institution_id)
-        return plaid.accounts(answer.accounts, answer.numbers.ach, plaid.shown(name))
+        return plaid.accounts(answer.accounts, answer.numbers.ach, name)
 
     async def _processor_account(self, token: plaid.ProcessorToken) -> Sequence[Account]:
         answer = await self._wire.post("/processor/auth/get", token, plaid.ProcessorAuthAnswer)
@@ -140,7 +140,7 @@ class Connector:
         except PartnerError:
             about = plaid.ProcessorAccountAnswer()
         name = await self._institution(about.institution_id)
-        return plaid.accounts([answer.account], _numbers(answer), plaid.shown(name))
+        return plaid.accounts([answer.account], _numbers(answer), name)
 
     async def _institution(self, institution_id: str | None) -> str:
         """The institution's name, or nothing: an account is not refused for want of it."""

@@ -271,7 +271,7 @@ def _account(account: PlaidAccount, number: Ach, institution: str) -> Account | 
     return Account(
         external_id=account.account_id,
         kind=kind,
-        name=shown(account.name),
+        name=account.name,
         # Plaid's mask is nullable; the number's own last digits say the same.
         mask=mask if _MASK.fullmatch(mask) else number.account[-4:],
         number=Secret(number.account),
@@ -286,11 +286,6 @@ def _kind(account: PlaidAccount) -> AccountKind | None:
     if account.subtype == "checking":
         return "checking"
     return "savings" if account.subtype == "savings" else None
-
-
-def shown(text: str) -> str:
-    """A name as we may store and show it: no control characters, not endless (threat T36)."""
-    return "".join(char for char in text if char.isprintable())[:200].strip()
 
 
 # ── institutions ──────────────────────────────────────────────────────────────────────────────

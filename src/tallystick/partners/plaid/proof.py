@@ -30,6 +30,7 @@ class PlaidProcessorToken(Proof, frozen=True):
     """The `processor_token` that an integrator with its own Plaid contract made for us."""
 
     member = "token"
+    only_looked_at = True
 
     token: Token
 

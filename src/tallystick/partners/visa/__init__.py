@@ -7,7 +7,7 @@ listed only with the setting `compat.visa`. No proof of its is ever posted by a 
 from __future__ import annotations
 
 from tallystick.partners.contract import Manifest
-from tallystick.partners.visa.proof import VisaReport
+from tallystick.partners.visa.proof import VisaRepaired, VisaReport
 from tallystick.partners.visa.settings import VisaSettings
 
 PARTNER = Manifest(
@@ -17,7 +17,7 @@ PARTNER = Manifest(
     created="2024-06-25T15:15:22.837Z",
     settings=VisaSettings,
     live_hosts=("https://api.us.tink.com", "https://api.tink.com"),
-    proofs=(VisaReport,),
+    proofs=(VisaReport, VisaRepaired),
     connector="tallystick.partners.visa.connector:Connector",
     simulator="tallystick.partners.visa.simulator.app:create",
     opt_in=True,

@@ -91,21 +91,12 @@ class Connector:
         return link.read_return(query)
 
     async def redeem(self, proof: Proof) -> Grant:
-        """Turn a report into a grant.
-
-        Nothing is used up by it: it may be asked for as long as the report is there, which is an
-        hour. So an answer that got lost leaves nothing behind, whatever its error said.
-        """
+        """Turn a report into a grant, as often as asked while the report is there: an hour."""
         if not isinstance(proof, VisaReport):
             raise ProofRejected("UNKNOWN_KIND_OF_PROOF")
         if not proof.person:
             raise ProofRejected("NO_PERSON")
-        try:
-            return await self._claim(proof, proof.person)
-        except PartnerUnavailable as error:
-            raise PartnerUnavailable(error.code, request_id=error.request_id, acted=False) from None
-
-    async def _claim(self, proof: VisaReport, person: str) -> Grant:
+        person = proof.person
         report = await self._report(proof.report_id)
         token = await self._wire.user_token(
             person, "accounts:read", "provider-consents:read", gone=ProofRejected

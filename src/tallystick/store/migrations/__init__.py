@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +67,18 @@ def _migrate_sqlite(url: str) -> None:
 
 
 async def _migrate_postgres(url: str) -> None:
-    from asyncpg import PostgresError
+    import asyncpg
     from sqlalchemy import text  # see above
     from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    _, _, rest = url.partition("://")
-    engine = create_async_engine(f"postgresql+asyncpg://{rest}")
+    # SQLAlchemy would read the address by rules of its own, and has none for "sslmode".
+    connect = functools.partial(asyncpg.connect, url)
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect)
     async with contextlib.AsyncExitStack() as stack:
         try:
             connection = await stack.enter_async_context(engine.begin())
-        except (OSError, PostgresError, SQLAlchemyError) as error:
+        except (OSError, asyncpg.PostgresError, SQLAlchemyError) as error:
             # SQLAlchemy wraps what PostgreSQL said in errors of its own.
             said = getattr(error, "orig", None) or error
             raise StoreFailed(type(said.__cause__ or said).__name__) from None

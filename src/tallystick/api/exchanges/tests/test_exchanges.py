@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tallystick.api.available_connections import service as available_connections
 from tallystick.api.exchanges import grants, service, store
 from tallystick.clock import SECOND_MS
-from tallystick.partners.contract import Grant
 from tallystick.partners.errors import PartnerRefused, PartnerUnavailable
 from tallystick.partners.registry import GuardedPartner
-from tallystick.secret import Secret
 from tallystick.store.db import Statement
 
 pytestmark = pytest.mark.anyio
@@ -198,22 +198,42 @@ async def test_a_refusal_while_resuming_does_not_lose_the_grant(gateway, client,
 @pytest.mark.parametrize(
     "item_id", ["", "\0", "é", "x" * 256], ids=["empty", "NUL", "not ASCII", "long"]
 )
-async def test_a_grant_with_a_name_that_cannot_be_kept_is_no_answer(
+async def test_a_grant_with_a_name_that_cannot_be_kept_is_kept_without(
     gateway, client, monkeypatch, item_id
 ):
-    customer = await client.customer()
-    proof = await client.plaid_proof(customer)
+    """It may be the only copy of what a one-use token gave. Such grants are not one consent."""
     connector = gateway.core.partners.by_key("plaid")._connector
+    honest = connector.redeem
 
-    async def lies(_proof):
-        return Grant(Secret("token"), item_id)
+    async def nameless(proof):
+        return replace(await honest(proof), external_id=item_id)
 
-    with monkeypatch.context() as lying:
-        lying.setattr(connector, "redeem", lies)
+    monkeypatch.setattr(connector, "redeem", nameless)
+    customer = await client.customer()
+    made = [await client.exchange(customer) for _ in range(2)]
+    assert made[0] != made[1]
+    source = await client.funding_source(customer, made[0])
+    assert (await client.get(f"{source}/balance")).status_code == 200
+
+
+@pytest.mark.parametrize("partner", ["MX", "Checkout.com", "Flinks", "Finicity"])
+async def test_a_proof_that_is_only_looked_at_may_be_posted_again_at_once(
+    gateway, client, monkeypatch, partner
+):
+    customer = await client.customer()
+    proof = await client.proof(customer, partner)
+    asked = next(each for each in gateway.core.partners.all() if each.manifest.name == partner)
+
+    async def silent(_proof):
+        raise PartnerUnavailable("TIMED_OUT")
+
+    with monkeypatch.context() as slow:
+        slow.setattr(asked._connector, "redeem", silent)
         answer = await client.post(f"{customer}/exchanges", json=proof)
     assert (answer.status_code, answer.json()["code"]) == (500, "RequestTimeout")
+    assert (await client.post(f"{customer}/exchanges", json=proof)).status_code == 201
     gateway.clock.advance(service.LEASE_MS + SECOND_MS)
-    assert await service.resume(gateway.core) == 1
+    assert await service.resume(gateway.core) == 0
     assert (await client.get(f"{customer}/exchanges")).json()["total"] == 1
 
 

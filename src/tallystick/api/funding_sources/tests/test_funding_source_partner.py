@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from tests.requirements import spec
@@ -10,7 +11,7 @@ from tests.requirements import spec
 from tallystick.api.exchanges.health import CONFIRM_MS
 from tallystick.api.funding_sources import routes
 from tallystick.clock import to_iso
-from tallystick.partners.contract import Balance, DescribesAccounts, ReadsBalances
+from tallystick.partners.contract import Balance, DescribesAccounts, Grant, ReadsBalances
 from tallystick.partners.errors import (
     ConsentLost,
     GrantRevoked,
@@ -18,8 +19,12 @@ from tallystick.partners.errors import (
     PartnerUnavailable,
     ProofRejected,
 )
+from tallystick.partners.registry import GuardedPartner
+from tallystick.secret import Secret
 
 pytestmark = pytest.mark.anyio
+
+GRANT = Grant(Secret("access-secret"), "item")
 
 TOKEN = "The exchange token is not valid to perform this operation."
 INACTIVE = "The Exchange was removed or disabled."
@@ -75,6 +80,35 @@ async def test_the_account_of_the_asked_kind_is_taken(stage, linked, kind, bank)
     assert await topics(client) == [
         "customer_created", "customer_funding_source_added", "customer_funding_source_verified",
     ]  # fmt: skip
+
+
+class Told:
+    """A connector that lists these accounts."""
+
+    def __init__(self, accounts):
+        self.accounts = accounts
+
+    async def list_accounts(self, _grant):
+        return self.accounts
+
+
+@pytest.mark.parametrize(
+    ("institution", "bank"),
+    [("First\0 \x1b[31mBank\n", "First [31mBank"), ("\ud800", None), ("x" * 5000, "x" * 200)],
+)
+async def test_the_name_of_a_bank_can_be_kept_and_shown(stage, linked, institution, bank):
+    client, _, customer, exchange = linked
+    told = Told([replace(each, institution=institution) for each in stage.partner.accounts])
+    stage.partner.accounts = await GuardedPartner(stage.partner.manifest, told).list_accounts(GRANT)
+    source = await client.create(f"{customer}/funding-sources", body_of(exchange))
+    assert (await client.get(source)).json().get("bankName") == bank
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "", "\ud800", "x" * 256])
+async def test_an_account_whose_id_cannot_be_kept_is_not_readable(stage, odd):
+    told = Told([replace(each, external_id=odd) for each in stage.partner.accounts])
+    with pytest.raises(PartnerUnavailable, match="UNREADABLE_ANSWER"):
+        await GuardedPartner(stage.partner.manifest, told).list_accounts(GRANT)
 
 
 async def test_no_account_of_that_kind(stage, linked):

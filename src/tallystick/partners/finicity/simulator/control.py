@@ -16,15 +16,13 @@ from tallystick.partners.finicity.simulator.fixtures import (
     Institution,
     Outcome,
 )
-from tallystick.partners.finicity.simulator.gate import Body, read_object
+from tallystick.partners.finicity.simulator.gate import INTEGRATOR, Body, read_object
 from tallystick.partners.finicity.simulator.sessions import Sessions, read_key
 from tallystick.partners.finicity.simulator.state import Document, State
 
 _INSTITUTION = 102105  # FinBank Profiles - A
 _PROFILE = "profile_09"  # the one of Mastercard's Dwolla example
 _CODE_BELOW = 10**6
-# Somebody with a contract of their own at Finicity.
-_INTEGRATOR = "integrator"
 
 
 class Control:
@@ -73,8 +71,8 @@ class Control:
 
     def _begin(self) -> Document:
         name = f"control-{self._state.new_id()}"
-        customer = self._state.create_customer(_INTEGRATOR, "testing", {"username": name})
-        return self._sessions.begin(_INTEGRATOR, customer, {}, {"type": "full"})
+        customer = self._state.create_customer(INTEGRATOR, "testing", {"username": name})
+        return self._sessions.begin(INTEGRATOR, customer, {}, {"type": "full"})
 
     def _sign_in(self, journey: Journey, asked: Body) -> Outcome:
         institution = _institution(asked.get("institution"), journey.session["institution_id"])

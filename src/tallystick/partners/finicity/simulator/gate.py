@@ -107,7 +107,7 @@ async def read_object(request: Request) -> Body:
     """The JSON object of the body. Raises Refusal (400)."""
     try:
         body = await read_json(request)
-    except (ValueError, RecursionError) as why:
+    except ValueError as why:
         raise bad_request("The body is not JSON") from why
     if not isinstance(body, dict):
         raise bad_request("The body is not an object")

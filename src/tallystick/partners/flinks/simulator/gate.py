@@ -44,7 +44,7 @@ async def read_object(request: Request) -> dict[str, Any]:
     """The JSON object of the body. Raises Refusal."""
     try:
         body = await read_json(request)
-    except (ValueError, RecursionError) as why:
+    except ValueError as why:
         raise invalid_request("The body is not JSON.") from why
     if not isinstance(body, dict):
         raise invalid_request("The body is not an object.")

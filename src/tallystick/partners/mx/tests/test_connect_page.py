@@ -179,6 +179,16 @@ def test_failure_is_told_and_can_be_tried_again(framed: Seat, password: str, wor
     assert framed.metadata("mx/connect/stepChange")[2]["current"] == "actionableError"
 
 
+def test_search_that_was_not_answered_can_be_tried_again(framed: Seat) -> None:
+    framed.page.route("**/_connect/search", lambda route: route.abort(), times=1)
+    framed.open()
+    expect(framed.see("failure")).not_to_be_empty()
+    framed.see("try-again").click()
+    framed.pick_bank()
+    framed.log_in()
+    framed.choose()
+
+
 def test_other_bank_can_be_chosen_after_a_failure(framed: Seat) -> None:
     framed.open()
     framed.pick_bank()

@@ -174,6 +174,16 @@ async def test_a_balance_that_is_no_amount(amount):
         await stage.partner.read_balance(grant, CHECKING)
 
 
+@pytest.mark.parametrize("scope", [None, "", 7, "user-guid:USR-1 read-protected"])
+async def test_a_code_becomes_a_grant_whatever_its_scope_says(scope):
+    """The token came only once."""
+    answer = transcript("redeem_code")["response"]
+    answer["json"]["scope"] = scope
+    grant = await Stage("redeem_code", _0=answer).partner.redeem(MxAuthorizationCode("code-1"))
+    assert grant.external_id == ""
+    assert await Stage("read_payment_account").partner.list_accounts(grant)
+
+
 async def test_a_code_becomes_a_grant():
     stage = Stage("redeem_code")
     grant = await stage.partner.redeem(MxAuthorizationCode("code-1"))

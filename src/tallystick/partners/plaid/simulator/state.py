@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from tallystick.clock import DAY_MS, HOUR_MS, MINUTE_MS, to_iso
+from tallystick.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from tallystick.ids import base62, uuid4
 from tallystick.partners.plaid.simulator.errors import Refusal, describe
 from tallystick.partners.plaid.simulator.fixtures import BY_NAME, Holding, Institution
@@ -281,7 +281,3 @@ _KEY = {
 
 def holding_of(account: Document) -> Holding:
     return BY_NAME[account["name"]]
-
-
-def show_time(at_ms: int | None) -> str | None:
-    return None if at_ms is None else to_iso(at_ms)

@@ -169,6 +169,17 @@ def test_a_bank_that_is_down_and_then_another(visit):
     assert "SELECT_DOWN_INSTITUTION" in visit.events()
 
 
+def test_a_search_that_was_not_answered_is_told(visit):
+    visit.expected = "net::ERR_FAILED"
+    visit.page.route("**/_link/search", lambda route: route.abort(), times=1)
+    visit.open()
+    visit.click("continue")
+    assert "went wrong" in visit.see("failure").inner_text()
+    visit.click("other-institution", "institution-ins_109511")
+    visit.log_in()
+    visit.see("account-0000")
+
+
 def test_a_bank_with_a_page_of_its_own(visit):
     visit.open()
     visit.click("continue", "institution-ins_127287", "oauth-deny")

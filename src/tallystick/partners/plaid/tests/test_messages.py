@@ -153,11 +153,6 @@ def test_the_mask_may_be_missing(mask, expected):
     assert _auth(mask=mask)[0].mask == expected
 
 
-def test_names_lose_control_characters():
-    assert _auth(name="Rainy\x00 day\x1b[31m \n")[0].name == "Rainy day[31m"
-    assert len(plaid.shown("x" * 5000)) == 200
-
-
 def _balance(**changes):
     answer = answer_of("accounts-balance-get")
     answer["accounts"][0]["balances"].update(changes)

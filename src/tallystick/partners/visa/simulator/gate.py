@@ -44,7 +44,7 @@ async def read_object(request: Request) -> dict[str, Any]:
     """The JSON object of the body. Raises Refusal (400)."""
     try:
         body = await read_json(request)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise bad_request("The body is not JSON.") from None
     if not isinstance(body, dict):
         raise bad_request("The body is not an object.")

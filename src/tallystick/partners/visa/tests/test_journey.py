@@ -113,6 +113,17 @@ async def test_a_return_works_once_and_only_with_our_own_state(client):
     assert (await client.get(f"{customer}/exchanges")).json()["total"] == 1
 
 
+async def test_a_first_consent_that_comes_back_without_a_report_is_an_error(client):
+    """As a renewal does. Nothing came of it that an exchange could stand on."""
+    customer = await client.customer()
+    done = await client.complete(await started(client, customer))
+    address, _, query = done["redirectUrl"].partition("?")
+    kept = [each for each in query.split("&") if not each.startswith("account_verification")]
+    answer = await client.get(f"{address}?{'&'.join(kept)}")
+    assert said(answer) == {"error": "AUTHENTICATION_ERROR"}
+    assert (await client.get(f"{customer}/exchanges")).json()["total"] == 0
+
+
 async def test_a_session_of_another_customer_cannot_be_ended_with_ones_own_report(client):
     """The consent swap (threat T9): the report is another person's than the session's."""
     victim, attacker = await client.customer(), await client.customer()

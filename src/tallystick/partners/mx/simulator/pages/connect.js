@@ -69,6 +69,11 @@
     if (query === find("query").value.trim()) await attempt(() => search(query));
   };
 
+  const searchAgain = async () => {
+    go("search");
+    await search(find("query").value.trim());
+  };
+
   const select = async (found) => {
     const { code, guid, name, url } = found;
     institution = found;
@@ -286,7 +291,7 @@
     find("query").addEventListener("input", searchSoon);
     find("leave").addEventListener("click", leave);
     find("back").addEventListener("click", goBack);
-    find("again").addEventListener("click", () => attempt(enter));
+    find("again").addEventListener("click", () => attempt(institution ? enter : searchAgain));
     find("other").addEventListener("click", backToSearch);
     find("done").addEventListener("click", done);
   };

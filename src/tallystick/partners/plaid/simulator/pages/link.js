@@ -104,8 +104,7 @@
       else if (told.error) complain(told.error);
       else draw();
     } catch {
-      fail({ error_code: "INTERNAL_SERVER_ERROR", error_type: "API_ERROR",
-        error_message: "Link could not be reached", display_message: null });
+      unreachable();
     } finally {
       busy = false;
     }
@@ -117,12 +116,19 @@
     complain(failure);
   };
 
+  const unreachable = () => fail({
+    error_code: "INTERNAL_SERVER_ERROR", error_type: "API_ERROR",
+    error_message: "Link could not be reached", display_message: null,
+  });
+
   let searches = 0;
   const search = async (query) => {
     const mine = ++searches;
-    const { institutions } = await call("search", { query });
-    if (mine !== searches || !institutions) return;
-    Steps.listInstitutions(institutions, (institution) =>
+    const told = await call("search", { query }).catch(() => null);
+    if (mine !== searches || view.step !== "institution") return;
+    if (!told) return unreachable();
+    if (told.error_code) return fail(told);
+    Steps.listInstitutions(told.institutions, (institution) =>
       go("select", { institution_id: institution.institution_id }));
   };
 
