@@ -12,9 +12,9 @@ import ipaddress
 import os
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
@@ -28,6 +28,7 @@ Mode = Literal["sandbox", "live"]
 PREFIX = "TALLYSTICK_"
 FILE = "tallystick.toml"
 PORTS_END = 65_536
+STORES = ("sqlite:///", "postgresql://", "postgres://")
 SANDBOX = "sandbox"
 SANDBOX_CLIENT = ("sandbox-key", "sandbox-secret")
 SANDBOX_ALIASES = ("https://api.dwolla.com", "https://api-sandbox.dwolla.com")
@@ -142,7 +143,7 @@ def load(
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{error}{_suggest(str(error))}") from None
+        raise ConfigurationError(_explained(str(error), values)) from None
     _check(settings)
     return settings
 
@@ -176,8 +177,24 @@ def _place(
         raise ConfigurationError(f"{name} is not a setting{_suggest(key)}")
 
 
-def _suggest(text: str) -> str:
-    word = text.split("`")[1] if "unknown field `" in text else text
+def _explained(error: str, values: Mapping[str, Any]) -> str:
+    """What msgspec refused, in words of settings. Texts are not repeated: they may be secrets."""
+    if "unknown field `" in error:
+        name = error.split("`")[1]
+        return f"{name} is not a setting{_suggest(name)}"
+    reason, _, place = error.partition(" - at `$.")
+    name = place.rstrip("`")
+    wanted = {each.name: each.type for each in msgspec.structs.fields(Settings)}.get(name)
+    if wanted is bool:
+        return f"{name} is true or false, not {values[name]!r}"
+    if wanted in (int, int | None):
+        return f"{name} is a whole number, not {values[name]!r}"
+    if get_origin(wanted) is Literal:
+        return f"{name} is {' or '.join(get_args(wanted))}, not {values[name]!r}"
+    return f"{name}: {reason}" if name else reason
+
+
+def _suggest(word: str) -> str:
     close = difflib.get_close_matches(word, Settings.__struct_fields__, 1)
     return f" (did you mean {close[0]}?)" if close else ""
 
@@ -185,8 +202,7 @@ def _suggest(text: str) -> str:
 def _check(settings: Settings) -> None:
     on_demand = {manifest.key for manifest in registry.manifests() if manifest.opt_in}
     wrong = [f"compat.{key} is not a setting" for key in sorted(settings.compat.keys() - on_demand)]
-    if not all(0 < port < PORTS_END for port in settings.webhook_port_numbers):
-        wrong.append("webhook_ports are numbers such as 443,8443")
+    wrong += _wrong_about_serving(settings)
     if settings.live:
         if not settings.encryption_key:
             wrong.append("live mode needs an encryption key: encryption_key, 64 hex digits")
@@ -203,6 +219,19 @@ def _check(settings: Settings) -> None:
     )
     if wrong:
         raise ConfigurationError("; ".join(wrong))
+
+
+def _wrong_about_serving(settings: Settings) -> Iterator[str]:
+    if not 0 < settings.port < PORTS_END:
+        yield f"port is a number from 1 to {PORTS_END - 1}"
+    if settings.workers < 1:
+        yield "workers is a number from 1"
+    if not settings.store_url.startswith(STORES):
+        yield "database_url begins with sqlite:/// or postgresql://"
+    elif settings.workers > 1 and settings.store_url.startswith("sqlite:///"):
+        yield "several workers need PostgreSQL: give a postgresql:// database_url"
+    if not all(0 < port < PORTS_END for port in settings.webhook_port_numbers):
+        yield "webhook_ports are numbers such as 443,8443"
 
 
 # ── partners ──────────────────────────────────────────────────────────────────────────────────
