@@ -89,6 +89,24 @@ def test_whatever_has_a_result_has_a_format(words: tuple[str, ...]):
     assert "format" in inspect.signature(COMMANDS[words]).parameters
 
 
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_shows_no_switch_that_does_nothing(words: tuple[str, ...], capsys):
+    app([*words, "--help"], result_action="return_value")
+    shown = capsys.readouterr().out
+    assert words[-1] in shown
+    for odd in ("--empty-", "--no-", "[default: ()]", "[default: False]"):
+        assert odd not in shown
+
+
+def test_scopes_are_switched_off_and_all_of_them_on_again(tmp_path):
+    where = {"TALLYSTICK_DATA_DIR": str(tmp_path)}
+    made = answer("app", "create", "Shop", "--without", "exchanges:read", **where)
+    (before,) = (each for each in answer("app", "list", **where) if each["id"] == made["id"])
+    answer("app", "change", made["id"], "--with-all", **where)
+    (after,) = (each for each in answer("app", "list", **where) if each["id"] == made["id"])
+    assert (before["withheld"], after["withheld"]) == (["exchanges:read"], [])
+
+
 def test_help_is_shown():
     shown = run("session", "create", "--help")
     assert "Example: tallystick session create 0192… --partner MX" in shown.stdout

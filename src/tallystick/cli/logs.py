@@ -22,7 +22,7 @@ _STATUS = re.compile(r"[1-5]([0-9]{2}|xx)")
 
 def logs(
     *,
-    follow: Annotated[bool, Parameter(help="Go on until Ctrl-C.", negative="")] = False,
+    follow: Annotated[bool, Parameter(help="Go on until Ctrl-C.")] = False,
     status: Annotated[str | None, Parameter(help="Only 404, or all 4xx.")] = None,
     method: Annotated[str | None, Parameter(help="Only this method.")] = None,
     path: Annotated[str | None, Parameter(help="Only paths that begin so.")] = None,

@@ -26,6 +26,8 @@ def _cell(value: object) -> object:
         return "yes" if value else "no"
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return ", ".join(value)
+    if isinstance(value, dict) and all(isinstance(each, str) for each in value.values()):
+        return ", ".join(f"{name}: {each}" for name, each in value.items())
     return json.dumps(value) if isinstance(value, dict | list) else value
 
 
