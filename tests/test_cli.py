@@ -140,16 +140,19 @@ def test_a_session_is_begun_shown_and_finished(server: Served):
     assert (refused.returncode, refused.stdout) == (1, "")
 
 
-def test_a_call_is_shown_when_it_comes(server: Served):
+def test_a_call_is_shown_when_it_comes_and_none_from_before(server: Served):
     application = server.application()
+    httpx2.get(f"{server.url}/{application['id']}/before")
     following = subprocess.Popen(
         [*TALLYSTICK, "tail", "--path", f"/{application['id']}", "--format", "json",
          "--url", server.url],
         cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        httpx2.get(f"{server.url}/{application['id']}")
+        assert following.stderr
         assert following.stdout
+        assert following.stderr.readline() == f"calls of {server.url}; Ctrl-C ends\n"
+        httpx2.get(f"{server.url}/{application['id']}")
         assert json.loads(following.stdout.readline())["path"] == f"/{application['id']}"
         following.send_signal(signal.SIGTERM)
         assert following.wait(30) == 0

@@ -12,11 +12,13 @@ Format = Annotated[Literal["json", "text"], Parameter(help="json for programs, t
 
 
 def show(value: Any, format: Literal["json", "text"] = "json") -> None:  # noqa: A002
-    """A result: as JSON, or for people. A list of like objects is a table with its names above."""
+    """A result: as JSON, or for people, without links. A list of like objects is a table with its
+    names above.
+    """
     if format == "json":
         print(json.dumps(value, indent=2))
     elif isinstance(value, dict):
-        show_table([(name, _cell(each)) for name, each in value.items()])
+        show_table([(name, _cell(each)) for name, each in value.items() if name != "_links"])
     elif value:
         show_table([list(value[0]), *([_cell(each) for each in row.values()] for row in value)])
 
