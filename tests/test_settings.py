@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 
 import pytest
 
@@ -50,6 +51,12 @@ def test_a_file_is_told_what_is_wrong_and_repeats_no_secret(tmp_path):
 def test_several_workers_are_for_postgresql():
     url = "postgresql://localhost/tallystick"
     assert config.load({"workers": 3, "database_url": url}, {}).workers == 3
+
+
+def test_postgresql_without_its_driver_is_told_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'tallystick\[server,postgres\]'"):
+        config.load({"database_url": "postgresql://localhost/tallystick"}, {})
 
 
 @pytest.mark.parametrize(

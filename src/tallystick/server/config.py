@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import importlib.util
 import ipaddress
 import os
 import tempfile
@@ -230,6 +231,8 @@ def _wrong_about_serving(settings: Settings) -> Iterator[str]:
         yield "database_url begins with sqlite:/// or postgresql://"
     elif settings.workers > 1 and settings.store_url.startswith("sqlite:///"):
         yield "several workers need PostgreSQL: give a postgresql:// database_url"
+    elif settings.store_url.startswith("postgres") and importlib.util.find_spec("asyncpg") is None:
+        yield "PostgreSQL needs asyncpg: pip install 'tallystick[server,postgres]'"
     if not all(0 < port < PORTS_END for port in settings.webhook_port_numbers):
         yield "webhook_ports are numbers such as 443,8443"
 
