@@ -133,6 +133,8 @@ def test_a_session_is_begun_shown_and_finished(server: Served):
     done = run("session", "complete", made["id"], "--institution", "mxbank",
                "--user", "mxuser", "--password", "any", **here)  # fmt: skip
     assert done.returncode == 0, done.stderr
+    wrong = run("session", "complete", made["id"], "--password", "INVALID", **here)
+    assert (wrong.returncode, "mx refused it: " in wrong.stderr) == (1, True)
     linked = answer("trigger", "customer_exchange_reauth_required", "--partner", "MX", **here)
     again = answer("session", "reauth", linked["exchange"], **here)
     assert again["id"] != made["id"]
