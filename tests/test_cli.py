@@ -93,6 +93,24 @@ def test_whatever_has_a_result_has_a_format(words: tuple[str, ...]):
     assert "format" in inspect.signature(COMMANDS[words]).parameters
 
 
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_shows_no_switch_that_does_nothing(words: tuple[str, ...], capsys):
+    app([*words, "--help"], result_action="return_value")
+    shown = capsys.readouterr().out
+    assert words[-1] in shown
+    for odd in ("--empty-", "--no-", "[default: ()]", "[default: False]"):
+        assert odd not in shown
+
+
+def test_scopes_are_switched_off_and_all_of_them_on_again(tmp_path):
+    where = {"TALLYSTICK_DATA_DIR": str(tmp_path)}
+    made = answer("app", "create", "Shop", "--without", "exchanges:read", **where)
+    (before,) = (each for each in answer("app", "list", **where) if each["id"] == made["id"])
+    answer("app", "change", made["id"], "--with-all", **where)
+    (after,) = (each for each in answer("app", "list", **where) if each["id"] == made["id"])
+    assert (before["withheld"], after["withheld"]) == (["exchanges:read"], [])
+
+
 def test_help_is_shown():
     shown = run("session", "create", "--help")
     assert "Example: tallystick session create 0192… --partner MX" in shown.stdout
@@ -119,6 +137,8 @@ def test_a_session_is_begun_shown_and_finished(server: Served):
     done = run("session", "complete", made["id"], "--institution", "mxbank",
                "--user", "mxuser", "--password", "any", **here)  # fmt: skip
     assert done.returncode == 0, done.stderr
+    wrong = run("session", "complete", made["id"], "--password", "INVALID", **here)
+    assert (wrong.returncode, "mx refused it: " in wrong.stderr) == (1, True)
     linked = answer("trigger", "customer_exchange_reauth_required", "--partner", "MX", **here)
     again = answer("session", "reauth", linked["exchange"], **here)
     assert again["id"] != made["id"]
@@ -126,16 +146,19 @@ def test_a_session_is_begun_shown_and_finished(server: Served):
     assert (refused.returncode, refused.stdout) == (1, "")
 
 
-def test_a_call_is_shown_when_it_comes(server: Served):
+def test_a_call_is_shown_when_it_comes_and_none_from_before(server: Served):
     application = server.application()
+    httpx2.get(f"{server.url}/{application['id']}/before")
     following = subprocess.Popen(
         [*TALLYSTICK, "tail", "--path", f"/{application['id']}", "--format", "json",
          "--url", server.url],
         cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        httpx2.get(f"{server.url}/{application['id']}")
+        assert following.stderr
         assert following.stdout
+        assert following.stderr.readline() == f"calls of {server.url}; Ctrl-C ends\n"
+        httpx2.get(f"{server.url}/{application['id']}")
         assert json.loads(following.stdout.readline())["path"] == f"/{application['id']}"
         following.send_signal(signal.SIGTERM)
         assert following.wait(30) == 0

@@ -121,11 +121,8 @@ def test_wrong_settings_are_told(tmp_path: Path):
 def test_a_database_of_no_engine_of_ours_fails(tmp_path: Path, port: str):
     words = ("--data-dir", str(tmp_path), "--port", port)
     code, found = examined(*words, "--database-url", "mysql://u:hunter2@x/y")
-    assert (code, found["settings"][0], "postgresql://" in found["settings"][1]) == (
-        1,
-        "fail",
-        True,
-    )
+    assert (code, found["settings"][0]) == (1, "fail")
+    assert "postgresql://" in found["settings"][1]
     assert "hunter2" not in str(found)
 
 

@@ -36,6 +36,8 @@ def test_topics_and_secrets(app: Application):
     made = app.client.webhook_subscriptions.create(url=NOWHERE, secret="s3cret")
     chosen = answer("webhooks", "topics", made.id, "--only", "customer_verified", **app.environ)
     assert chosen["topics"] == ["customer_verified"]
+    shown = run("webhooks", "topics", made.id, "--format", "text", **app.environ).stdout
+    assert shown.split()[:2] == ["id", made.id]
     app.customer()
     assert not app.client.webhook_subscriptions.list_webhooks(made).items
     secret = {"WEBHOOK_SECRET": "n3w"}  # which no list of processes shows

@@ -15,6 +15,7 @@ import pytest
 
 from tallystick.clock import from_iso
 from tallystick.errors import StoreFailed
+from tallystick.partners import registry
 from tallystick.sandbox import control
 
 from .gateway import BASE
@@ -231,6 +232,13 @@ async def test_a_session_that_is_not_there(client):
     for session_id in ("x", "01a1fc84-afcd-7454-b448-bccb3d851666"):
         answer = await client.post(f"{CONTROL}/sessions/{session_id}/complete", json={})
         assert (answer.status_code, "error" in answer.json()) == (404, True)
+
+
+@pytest.mark.parametrize("key", [e.key for e in registry.manifests() if not e.opt_in])
+async def test_a_member_that_no_page_knows_is_refused(client, key):
+    """Else a test with a slip of the pen goes through the page as if for somebody else."""
+    answer = await client.post(f"/_partners/{key}/_control/complete", json={"usr": "user_good"})
+    assert (answer.status_code >= 400, "there is no member 'usr'" in answer.text) == (True, True)
 
 
 # ── what is not there, and who may not ask ────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import dwollav2
 import pytest
 
 from .gateway import Served
-from .requirements import ROOT, node
+from .requirements import ROOT, missing, node
 
 NODE = ROOT / "tests" / "node"
 TOPICS = [
@@ -280,6 +281,15 @@ def test_readme_snippet_for_python(server):
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False
     )
     assert done.stdout.startswith(f"{server.url}/accounts/"), done.stderr
+
+
+def test_readme_snippet_for_the_shell(server):
+    """From the token to a verified bank account, as a person pastes it."""
+    if shutil.which("curl") is None:
+        missing("curl")
+    code = snippet("sh", "CUSTOMER=").replace("http://localhost:7420", server.url)
+    done = subprocess.run(["sh", "-c", code], capture_output=True, text=True, check=False)
+    assert '"status":"verified"' in done.stdout.splitlines()[-1], done.stdout + done.stderr
 
 
 @pytest.mark.node

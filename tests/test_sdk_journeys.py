@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from tallystick import (
+    ArgumentError,
     AsyncClient,
     Client,
     InvalidExchangeTokenError,
@@ -157,6 +158,14 @@ def test_a_link_goes_on_in_another_request(server, credentials):
         assert resumed.complete(public_token=done["publicToken"]) == exchange
         # Whoever waits elsewhere sees it too.
         assert client.resume_link(dict(link.state)).wait(timeout=5).id == exchange.id
+        assert repr(resumed) == f"BankLink(partner='Plaid', session={link.state['session']!r})"
+
+
+def test_a_partner_that_is_not_there_is_told_with_those_that_are(credentials):
+    with Client(**credentials) as client, pytest.raises(ArgumentError) as caught:
+        client.exchange_partners.find("plaidd")
+    assert "called 'plaidd'; there is " in str(caught.value)
+    assert all(each in str(caught.value).casefold() for each in PARTNERS)
 
 
 @pytest.mark.skipif("plaid" not in PARTNERS, reason="Plaid is not in this tree")

@@ -103,6 +103,7 @@ def test_what_is_no_answer_is_a_connection_error(kind, serve):
     with listening(serve) as url, pytest.raises(APIConnectionError) as caught:
         call(kind, url, 60)
     assert not isinstance(caught.value, APITimeoutError)
+    assert f"from {url.removeprefix('http://')} (" in str(caught.value)
     assert caught.value.__cause__ is not None
 
 

@@ -106,7 +106,10 @@ async def test_plaid_another_login_is_refused_by_link(gateway, client):
     session = await client.create(f"{linked.exchange}/exchange-sessions", {})
     path = f"/_tallystick/control/sessions/{session.rpartition('/')[2]}/complete"
     answer = await client.post(path, json={"user": "someone_else", "password": "pass_good"})
-    assert (answer.status_code, "INVALID_UPDATED_USERNAME" in answer.text) == (400, True)
+    assert answer.status_code == 400
+    assert answer.json()["error_code"] == "INVALID_UPDATED_USERNAME"
+    assert answer.json()["error"].startswith("plaid refused it: ")
+    assert "error_code INVALID_UPDATED_USERNAME" in answer.json()["error"]
     assert await linked.balance() == "UpdateCredentials"
 
 
@@ -176,7 +179,7 @@ async def test_mx_another_login_is_refused_by_connect(gateway, client):
     session = await client.create(f"{linked.exchange}/exchange-sessions", {})
     path = f"/_tallystick/control/sessions/{session.rpartition('/')[2]}/complete"
     answer = await client.post(path, json={"user": "someone_else", "password": "any"})
-    assert (answer.status_code, "DENIED" in answer.text) == (422, True)
+    assert (answer.status_code, "DENIED" in answer.json()["error"]) == (422, True)
     assert await linked.balance() == "UpdateCredentials"
     await linked.repair(user="mxuser", password="any")
     await assert_still_the_same(linked)

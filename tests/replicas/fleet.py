@@ -121,7 +121,7 @@ class Fleet:
         """Start those again that could not start, because the database was not there."""
         for member in self.members:
             if member.process is not None and not member.held and not member.process.is_alive():
-                assert member.process.exitcode in (1, START_FAILED), member.process.exitcode
+                assert member.process.exitcode in START_FAILED, member.process.exitcode
                 self.launch(member)
 
     def kill(self, member: Member) -> None:
@@ -130,7 +130,7 @@ class Fleet:
         member.process.join()
         code = member.process.exitcode
         # It had ended just before, because there was no database when it started.
-        assert code in (-signal.SIGKILL, 1, START_FAILED), (member.name, code)
+        assert code in (-signal.SIGKILL, *START_FAILED), (member.name, code)
 
     def stop(self) -> None:
         for member in self.members:

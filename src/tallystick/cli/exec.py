@@ -15,13 +15,11 @@ def execute(
     url: Annotated[str | None, Parameter(help="The gateway (http://127.0.0.1:7420).")] = None,
     allow: Annotated[
         tuple[str, ...],
-        Parameter(
-            help="Another host to let through; may be repeated.", negative="", show_default=False
-        ),
+        Parameter(help="Another host to let through; may be repeated."),
     ] = (),
     serve: Annotated[
         bool,
-        Parameter(help="Start a gateway for the command alone.", negative="", show_default=False),
+        Parameter(help="Start a gateway for the command alone."),
     ] = False,
 ) -> None:
     """Run a command so that unmodified code for Dwolla and its partners talks to the gateway here.

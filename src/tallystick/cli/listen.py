@@ -50,9 +50,7 @@ def listen(
         Parameter(help="Sign with it; without one nothing is signed.", env_var=WEBHOOK_SECRET),
     ] = None,
     topics: Annotated[str | None, Parameter(help="Only these, separated by commas.")] = None,
-    from_start: Annotated[
-        bool, Parameter(help="What happened before as well, again.", negative="")
-    ] = False,
+    from_start: Annotated[bool, Parameter(help="What happened before as well, again.")] = False,
     data_dir: Annotated[str | None, Parameter(help="Folder for the position.")] = None,
     format: Format = "text",  # noqa: A002  # the option's name
     url: Url = None,

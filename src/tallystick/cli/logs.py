@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -22,7 +24,7 @@ _STATUS = re.compile(r"[1-5]([0-9]{2}|xx)")
 
 def logs(
     *,
-    follow: Annotated[bool, Parameter(help="Go on until Ctrl-C.", negative="")] = False,
+    follow: Annotated[bool, Parameter(help="Go on until Ctrl-C.")] = False,
     status: Annotated[str | None, Parameter(help="Only 404, or all 4xx.")] = None,
     method: Annotated[str | None, Parameter(help="Only this method.")] = None,
     path: Annotated[str | None, Parameter(help="Only paths that begin so.")] = None,
@@ -34,13 +36,13 @@ def logs(
 
     Example: tallystick logs --follow --status 4xx
     """
-    if status is not None and not _STATUS.fullmatch(status.lower()):
-        raise ConfigurationError("--status is a status such as 404, or a kind of them such as 4xx")
+    wanted = _Wanted(status, method, path, application)
     control = Control(url)
     with until_signal():
-        for each in _received(control, application, follow=follow):
-            if _is_wanted(each, status, method, path):
-                show_line(each) if format == "json" else say(*_cells(each))
+        listed = _listed(control, application)
+        wanted.show(listed, format)
+        if follow:
+            _go_on(control, listed, wanted, format)
 
 
 def tail(
@@ -52,31 +54,63 @@ def tail(
     format: Format = "text",  # noqa: A002  # the option's name
     url: Url = None,
 ) -> None:
-    """Show the calls of the API as they come, until Ctrl-C: `logs --follow`.
+    """Show the calls of the API as they come, until Ctrl-C: `logs --follow`, from now on.
 
     Example: tallystick tail --status 4xx
     """
-    logs(
-        follow=True,
-        status=status,
-        method=method,
-        path=path,
-        application=application,
-        format=format,
-        url=url,
-    )
+    wanted = _Wanted(status, method, path, application)
+    control = Control(url)
+    with until_signal():
+        listed = _listed(control, application)
+        print(f"calls of {control.url}; Ctrl-C ends", file=sys.stderr, flush=True)
+        _go_on(control, listed, wanted, format)
 
 
-def _received(control: Control, application: str | None, *, follow: bool) -> Iterator[Json]:
-    """Calls, oldest first; with `follow` for ever."""
-    known: Sequence[Json] = ()
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which calls; raises ConfigurationError."""
+
+    status: str | None
+    method: str | None
+    path: str | None
+    application: str | None
+
+    def __post_init__(self) -> None:
+        if self.status is not None and not _STATUS.fullmatch(self.status.lower()):
+            raise ConfigurationError(
+                "--status is a status such as 404, or a kind of them such as 4xx"
+            )
+
+    def show(self, newest_first: Sequence[Json], format: Format) -> None:  # noqa: A002
+        for each in reversed(newest_first):
+            if self._has(each):
+                show_line(each) if format == "json" else say(*_cells(each))
+
+    def _has(self, call: Json) -> bool:
+        answered = str(call["status"] or "")
+        return (
+            (
+                self.status is None
+                or re.fullmatch(self.status.lower().replace("x", "."), answered) is not None
+            )
+            and (self.method is None or self.method.upper() == call["method"])
+            and (self.path is None or call["path"].startswith(self.path))
+        )
+
+
+def _listed(control: Control, application: str | None) -> list[Json]:
+    """The calls on record, newest first."""
+    listed: list[Json] = control.get("requests", application=application)["requests"]
+    return listed
+
+
+def _go_on(control: Control, known: Sequence[Json], wanted: _Wanted, format: Format) -> None:  # noqa: A002
+    """Show what comes after `known`, for ever."""
     while True:
-        listed = control.get("requests", application=application)["requests"]
-        yield from reversed(listed[: count_new(listed, known)])
-        if not follow:
-            return
-        known = listed
         time.sleep(POLL_S)
+        listed = _listed(control, wanted.application)
+        wanted.show(listed[: count_new(listed, known)], format)
+        known = listed
 
 
 def count_new(listed: Sequence[Json], known: Sequence[Json]) -> int:
@@ -90,15 +124,6 @@ def count_new(listed: Sequence[Json], known: Sequence[Json]) -> int:
         if rest <= len(known) and list(listed[count:]) == list(known[:rest]):
             return count
     return len(listed)
-
-
-def _is_wanted(call: Json, status: str | None, method: str | None, path: str | None) -> bool:
-    answered = str(call["status"] or "")
-    return (
-        (status is None or re.fullmatch(status.lower().replace("x", "."), answered) is not None)
-        and (method is None or method.upper() == call["method"])
-        and (path is None or call["path"].startswith(path))
-    )
 
 
 def _cells(call: Json) -> tuple[object, ...]:

@@ -31,10 +31,17 @@ from tallystick.cli.outcome import WRONG_USAGE, CommandFailed
 from tallystick.cli.output import Format, readable, show
 from tallystick.errors import TallystickError
 
+
+def _default(value: object) -> str | None:
+    """What help shows of an option's default: nothing where the option is a switch or a list."""
+    return str(value) if value else None
+
+
 app = App(
     name="tallystick",
     help="A self-hostable, Dwolla-compatible bank-link gateway with simulators of its partners.",
     version_flags=["--version"],
+    default_parameter=Parameter(negative="", show_default=_default),
 )
 applications = App(name="app", help="The applications (OAuth clients) of this gateway.")
 keys = App(name="keys", help="The keys that seal what must not be read.")
@@ -210,7 +217,7 @@ def check_exchange(exchange: str, *, format: Format = "json") -> None:  # noqa: 
 def create_app(
     name: str,
     *,
-    client_id: str | None = None,
+    client_id: Annotated[str | None, Parameter(help="Else one is made up.")] = None,
     without: Annotated[tuple[str, ...], Parameter(help="Scopes to switch off.")] = (),
     redirect_url: Annotated[tuple[str, ...], Parameter(help="Registered redirect URLs.")] = (),
     format: Format = "json",  # noqa: A002  # the option's name
@@ -241,7 +248,10 @@ def change_app(
     *,
     status: Annotated[str | None, Parameter(help="active or disabled.")] = None,
     account_status: Annotated[str | None, Parameter(help="active or suspended.")] = None,
-    without: Annotated[tuple[str, ...] | None, Parameter(help="Scopes switched off.")] = None,
+    without: Annotated[
+        tuple[str, ...] | None,
+        Parameter(help="The scopes to switch off; every other is on.", negative="--with-all"),
+    ] = None,
     format: Format = "json",  # noqa: A002  # the option's name
 ) -> None:
     """Switch an application, its account or its scopes on and off.
@@ -259,7 +269,9 @@ def change_app(
 def rotate(*, format: Format = "json") -> None:  # noqa: A002
     """Make a new data key for every application and seal everything anew with it.
 
-    Safe while the gateway serves. Example: tallystick keys rotate
+    Safe while the gateway serves.
+
+    Example: tallystick keys rotate
     """
     from tallystick.cli.operate import rotate_keys
 
@@ -271,7 +283,9 @@ def rewrap(*, format: Format = "json") -> None:  # noqa: A002
     """Wrap the data keys by the encryption key in use.
 
     First set TALLYSTICK_ENCRYPTION_KEY to the new key and TALLYSTICK_ENCRYPTION_KEYS_OLD to the one
-    it replaces; afterwards the old one is no longer needed. Example: tallystick keys rewrap
+    it replaces; afterwards the old one is no longer needed.
+
+    Example: tallystick keys rewrap
     """
     from tallystick.cli.operate import rewrap_keys
 

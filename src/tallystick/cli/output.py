@@ -12,11 +12,13 @@ Format = Annotated[Literal["json", "text"], Parameter(help="json for programs, t
 
 
 def show(value: Any, format: Literal["json", "text"] = "json") -> None:  # noqa: A002
-    """A result: as JSON, or for people. A list of like objects is a table with its names above."""
+    """A result: as JSON, or for people, without links. A list of like objects is a table with its
+    names above.
+    """
     if format == "json":
         print(json.dumps(value, indent=2))
     elif isinstance(value, dict):
-        show_table([(name, _cell(each)) for name, each in value.items()])
+        show_table([(name, _cell(each)) for name, each in value.items() if name != "_links"])
     elif value:
         show_table([list(value[0]), *([_cell(each) for each in row.values()] for row in value)])
 
@@ -26,6 +28,8 @@ def _cell(value: object) -> object:
         return "yes" if value else "no"
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return ", ".join(value)
+    if isinstance(value, dict) and all(isinstance(each, str) for each in value.values()):
+        return ", ".join(f"{name}: {each}" for name, each in value.items())
     return json.dumps(value) if isinstance(value, dict | list) else value
 
 

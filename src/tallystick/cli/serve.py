@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -99,10 +100,6 @@ def run(flags: dict[str, Any]) -> None:
         if not server.started:
             sys.exit(3)
         return
-    if settings.store_url.startswith("sqlite:///"):
-        raise ConfigurationError(
-            "several workers need PostgreSQL: give a postgresql:// database_url"
-        )
     os.environ[FLAGS] = json.dumps(flags)
     gc.enable()
     from uvicorn.supervisors import Multiprocess  # also loads what watches files
@@ -119,10 +116,11 @@ def require_free(settings: Settings) -> None:
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            raise ConfigurationError(
-                f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); "
-                "another port: --port 7421"
-            ) from None
+            said = f"cannot listen on {settings.host}:{settings.port} ({error.strerror})"
+            if error.errno == errno.EADDRINUSE:
+                other = settings.port + 1 if settings.port < config.PORTS_END - 1 else 7421
+                said += f"; another port: --port {other}"
+            raise ConfigurationError(said) from None
 
 
 def banner(settings: Settings) -> str:

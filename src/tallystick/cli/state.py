@@ -16,9 +16,7 @@ snapshots = App(name="snapshot", help="Keep all that a sandbox holds, and bring 
 def seed(
     number: int | None = None,
     *,
-    random: Annotated[
-        bool, Parameter(help="Back to real randomness.", negative="", show_default=False)
-    ] = False,
+    random: Annotated[bool, Parameter(help="Back to real randomness.")] = False,
     format: Format = "json",  # noqa: A002  # the option's name
     url: Url = None,
 ) -> None:

@@ -262,7 +262,7 @@ def trigger(
     customer: Annotated[str | None, Parameter(help="Act on this one, not on a new one.")] = None,
     partner: Annotated[str | None, Parameter(help="Link through this one: MX.")] = None,
     list_all: Annotated[
-        bool, Parameter(name="--list", help="Every topic and what it does.", negative="")
+        bool, Parameter(name="--list", help="Every topic and what it does.")
     ] = False,
     format: Format | None = None,  # noqa: A002  # json, but text with --list
     url: Url = None,

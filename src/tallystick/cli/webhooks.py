@@ -59,7 +59,7 @@ def topics(
     subscription: str,
     *,
     only: Annotated[str | None, Parameter(help="These topics, separated by commas.")] = None,
-    every: Annotated[bool, Parameter(name="--all", negative="", help="Every topic.")] = False,
+    every: Annotated[bool, Parameter(name="--all", help="Every topic.")] = False,
     format: Format = "json",  # noqa: A002  # the option's name
     url: Url = None,
 ) -> None:

@@ -20,7 +20,14 @@ from starlette.routing import Mount, Route
 from tallystick.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, from_iso, to_iso
 from tallystick.errors import StoreFailed, TallystickError
 from tallystick.sandbox.faults import METHODS
-from tallystick.sandbox.reading import Json, Members, Refused, read_object, suggestion
+from tallystick.sandbox.reading import (
+    Json,
+    Members,
+    Refused,
+    of_a_partner,
+    read_object,
+    suggestion,
+)
 from tallystick.sandbox.world import World
 
 PREFIX = "/_tallystick/control"
@@ -219,7 +226,9 @@ class Control:
         base = f"{request.url.scheme}://{request.url.netloc}"
         async with httpx2.AsyncClient(transport=transport, base_url=base) as client:
             answer = await client.post("/_control/complete", json={**body, "handle": handle})
-        return Response(answer.content, answer.status_code, media_type="application/json")
+        if answer.is_success:
+            return Response(answer.content, answer.status_code, media_type="application/json")
+        return JSONResponse(of_a_partner(key, answer.content), answer.status_code)
 
     async def _drive_exchange(self, request: Request) -> Response:
         state = request.path_params["state"]

@@ -16,6 +16,7 @@ the integrator something to post, its answer has it as `proof`: the member of th
 
 from __future__ import annotations
 
+import difflib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -115,6 +116,19 @@ class Shelf:
 
 
 Document = tuple[str, str, str, str]
+
+
+def strange_member(body: Mapping[str, Any], *known: str) -> str | None:
+    """What to say of a member that nobody knows: a slip of the pen, which must not go unnoticed.
+
+    For what is not the partner's own: there the partner says what it does with such members.
+    """
+    for name in body:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            meant = f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}"
+            return f"there is no member {name!r} ({meant})"
+    return None
 
 
 def all_documents(db: sqlite3.Connection) -> list[Document]:

@@ -115,3 +115,25 @@ def suggestion(name: str, known: Collection[str]) -> str:
     if close:
         return f" (did you mean {close[0]}?)"
     return f" (there is {', '.join(known)})" if known else " (nothing is expected)"
+
+
+def of_a_partner(key: str, refusal: bytes) -> Json:
+    """What a partner's page would have been told, and beside it what every refusal here has."""
+    try:
+        said = json.loads(refusal)
+    except ValueError:
+        said = None
+    said = said if isinstance(said, dict) else {}
+    return {**said, "error": f"{key} refused it: {_in_words(said) or 'it did not say why'}"}
+
+
+def _in_words(document: Json) -> str:
+    """A partner's error on one line: `error_code INVALID_INSTITUTION, …`, without ids and nulls."""
+    told = []
+    for name, value in document.items():
+        if isinstance(value, dict):
+            told.append(_in_words(value))
+        elif value and not name.casefold().endswith(("id", "_id")):
+            values = value if isinstance(value, list) else [value]
+            told.append(f"{name} {' '.join(map(str, values))}")
+    return ", ".join(told)

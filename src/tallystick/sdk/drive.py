@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -108,7 +109,7 @@ class Driver:
             finally:
                 answer.close()
         except httpx2.RequestError as error:
-            raise _trouble(error) from error
+            raise _trouble(error, send) from error
         return _received(answer, body)
 
 
@@ -198,7 +199,7 @@ class AsyncDriver:
         except TimeoutError as error:
             raise APITimeoutError("no answer came before the deadline") from error
         except httpx2.RequestError as error:
-            raise _trouble(error) from error
+            raise _trouble(error, send) from error
         return _received(answer, body)
 
 
@@ -230,12 +231,13 @@ def _check(engine: Engine, send: Send, body: bytearray) -> None:
         raise APITimeoutError("the answer did not end before the deadline")
 
 
-def _trouble(error: httpx2.RequestError) -> APIConnectionError:
-    """Named by its kind: the text of some errors repeats the URL."""
+def _trouble(error: httpx2.RequestError, send: Send) -> APIConnectionError:
+    """Named by its kind and the host: the text of some errors repeats the whole URL."""
     kind = type(error).__name__
+    host = urlsplit(send.request.url).netloc.rpartition("@")[2]
     if isinstance(error, httpx2.TimeoutException):
-        return APITimeoutError(f"no answer came in time ({kind})")
-    return APIConnectionError(f"no answer came ({kind})")
+        return APITimeoutError(f"no answer came from {host} in time ({kind})")
+    return APIConnectionError(f"no answer came from {host} ({kind})")
 
 
 def _received(answer: httpx2.Response, body: bytearray) -> Received:

@@ -60,6 +60,10 @@ class BankLink:
         self.session = session
         self._proof: dict[str, str] = {}
 
+    def __repr__(self) -> str:
+        partner, session = self.state.get("partner_name"), self.state.get("session")
+        return f"{type(self).__name__}(partner={partner!r}, session={session!r})"
+
     @property
     def connect_url(self) -> str | None:
         """What the person opens; None where the page is yours (`session` has its token)."""
@@ -117,6 +121,10 @@ class AsyncBankLink:
         self.state = state
         self.session = session
         self._proof: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        partner, session = self.state.get("partner_name"), self.state.get("session")
+        return f"{type(self).__name__}(partner={partner!r}, session={session!r})"
 
     @property
     def connect_url(self) -> str | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import importlib.util
 import ipaddress
 import os
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -28,6 +29,7 @@ Mode = Literal["sandbox", "live"]
 PREFIX = "TALLYSTICK_"
 FILE = "tallystick.toml"
 PORTS_END = 65_536
+STORES = ("sqlite:///", "postgresql://", "postgres://")
 SANDBOX = "sandbox"
 SANDBOX_CLIENT = ("sandbox-key", "sandbox-secret")
 SANDBOX_ALIASES = ("https://api.dwolla.com", "https://api-sandbox.dwolla.com")
@@ -143,7 +145,7 @@ def load(
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{error}{_suggest(str(error))}") from None
+        raise ConfigurationError(_explained(str(error), values)) from None
     _check(settings)
     return settings
 
@@ -177,8 +179,24 @@ def _place(
         raise ConfigurationError(f"{name} is not a setting{_suggest(key)}")
 
 
-def _suggest(text: str) -> str:
-    word = text.split("`")[1] if "unknown field `" in text else text
+def _explained(error: str, values: Mapping[str, Any]) -> str:
+    """What msgspec refused, in words of settings. Texts are not repeated: they may be secrets."""
+    if "unknown field `" in error:
+        name = error.split("`")[1]
+        return f"{name} is not a setting{_suggest(name)}"
+    reason, _, place = error.partition(" - at `$.")
+    name = place.rstrip("`")
+    wanted = {each.name: each.type for each in msgspec.structs.fields(Settings)}.get(name)
+    if wanted is bool:
+        return f"{name} is true or false, not {values[name]!r}"
+    if wanted in (int, int | None):
+        return f"{name} is a whole number, not {values[name]!r}"
+    if get_origin(wanted) is Literal:
+        return f"{name} is {' or '.join(get_args(wanted))}, not {values[name]!r}"
+    return f"{name}: {reason}" if name else reason
+
+
+def _suggest(word: str) -> str:
     close = difflib.get_close_matches(word, Settings.__struct_fields__, 1)
     return f" (did you mean {close[0]}?)" if close else ""
 
@@ -188,15 +206,7 @@ def _check(settings: Settings) -> None:
     on_demand = {manifest.key for manifest in registry.manifests() if manifest.opt_in}
     wrong = [f"compat.{key} is not a setting" for key in sorted(settings.compat.keys() - on_demand)]
     wrong += [f"there is no partner {key!r}" for key in sorted(settings.partners.keys() - keys)]
-    if not 0 <= settings.port < PORTS_END:
-        wrong.append(f"port is a number below {PORTS_END}")
-    if not _is_database_url(settings.store_url):
-        wrong.append(
-            "database_url is sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME, and in a "
-            "password / is written %2F"
-        )
-    if not all(0 < port < PORTS_END for port in settings.webhook_port_numbers):
-        wrong.append("webhook_ports are numbers such as 443,8443")
+    wrong += _wrong_about_serving(settings)
     if settings.live:
         if not settings.encryption_key:
             wrong.append("live mode needs an encryption key: encryption_key, 64 hex digits")
@@ -215,6 +225,26 @@ def _check(settings: Settings) -> None:
         raise ConfigurationError("; ".join(wrong))
 
 
+def _wrong_about_serving(settings: Settings) -> Iterator[str]:
+    if not 0 < settings.port < PORTS_END:
+        yield f"port is a number from 1 to {PORTS_END - 1}"
+    if settings.workers < 1:
+        yield "workers is a number from 1"
+    if not settings.store_url.startswith(STORES):
+        yield "database_url begins with sqlite:/// or postgresql://"
+    elif not _is_readable(settings.store_url):
+        yield (
+            "database_url is postgresql://USER:PASSWORD@HOST:PORT/NAME, and in a password / is"
+            " written %2F"
+        )
+    elif settings.workers > 1 and settings.store_url.startswith("sqlite:///"):
+        yield "several workers need PostgreSQL: give a postgresql:// database_url"
+    elif settings.store_url.startswith("postgres") and importlib.util.find_spec("asyncpg") is None:
+        yield "PostgreSQL needs asyncpg: pip install 'tallystick[server,postgres]'"
+    if not all(0 < port < PORTS_END for port in settings.webhook_port_numbers):
+        yield "webhook_ports are numbers such as 443,8443"
+
+
 def _split(url: str) -> SplitResult:
     """Its parts; none when it cannot be read."""
     try:
@@ -223,11 +253,11 @@ def _split(url: str) -> SplitResult:
         return urlsplit("")
 
 
-def _is_database_url(url: str) -> bool:
-    """Whether it can be read. Who opens it would tell what is no port, say part of a password."""
+def _is_readable(url: str) -> bool:
+    """Whoever opens the address would tell what is no port in it, say a part of a password."""
+    if url.startswith("sqlite:///"):
+        return True
     parts = _split(url)
-    if parts.scheme not in ("postgresql", "postgres"):
-        return url.startswith("sqlite:///")
     try:
         hosts = parts.netloc.rpartition("@")[2].split(",")
         return 0 not in [urlsplit(f"//{host}").port for host in hosts]

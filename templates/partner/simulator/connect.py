@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from tallystick.partners.acme.simulator.errors import Refusal
 from tallystick.partners.acme.simulator.state import PASSWORD, USER, Document, State
-from tallystick.sandbox.kit import read_json
+from tallystick.sandbox.kit import read_json, strange_member
 
 PAGES = Path(__file__).parent / "pages"
 FORM_BYTES_MAX = 4_096
@@ -75,7 +75,10 @@ class Connect:
         """Finish the page without a browser. `handle` is its address; `user` and `password` may
         be left out. Answers as the page ends: with the code, or that the connection is repaired.
         """
-        asked = {"user": USER, "password": PASSWORD, **await read_object(request)}
+        given = await read_object(request)
+        if strange_member(given, "handle", "user", "password"):
+            raise Refusal(400, "REQUEST_INVALID")
+        asked = {"user": USER, "password": PASSWORD, **given}
         session = self._state.session(text(asked, "handle").rpartition("/")[2])
         session = self._state.log_in(session, text(asked, "user"), text(asked, "password"))
         ended = {"repaired": True} if session["repairs"] else {"code": session["code"]}

@@ -44,12 +44,14 @@ def find_exchange_partner(name: str) -> Flow[ExchangePartner]:
     The list is asked for once and remembered; a name that is not in it is looked for afresh.
     """
     wanted = ALSO.get(name.casefold(), name.casefold())
+    there = ""
     for remember in (True, False):
         listed = yield from page(ExchangePartner, Call("GET", LIST.path, remember=remember))
         for each in listed.items:
             if isinstance(each.name, str) and each.name.casefold() == wanted:
                 return each
-    raise ArgumentError("no exchange partner of this gateway has that name")
+        there = ", ".join(each.name for each in listed.items if isinstance(each.name, str))
+    raise ArgumentError(f"no exchange partner is called {name!r}; there is {there or 'none'}")
 
 
 def partner_id_of(partner: Ref[ExchangePartner]) -> Flow[str]:

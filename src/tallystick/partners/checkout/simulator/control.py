@@ -12,6 +12,9 @@ from tallystick.partners.checkout.simulator.errors import invalid, not_found
 from tallystick.partners.checkout.simulator.gate import read_object, text_of
 from tallystick.partners.checkout.simulator.payments import Payments
 from tallystick.partners.checkout.simulator.state import State
+from tallystick.sandbox.kit import strange_member
+
+_MEMBERS = ("handle", "card", "expiry_month", "expiry_year", "cvv", "name")
 
 
 class Control:
@@ -32,6 +35,8 @@ class Control:
         `cvv` and `name` are optional. Raises Refusal with what the page would have said.
         """
         body = await read_object(request)
+        if said := strange_member(body, *_MEMBERS):
+            raise invalid(said)
         session = self._state.shelf.get("session", text_of(body, "handle"))
         if session is None:
             raise not_found()

@@ -43,6 +43,8 @@ def test_a_card_is_captured_and_read(shop, number, brand, kind, country):
     shop.press()
     completed = shop.wait("completed")
     assert completed == {"id": completed["id"], "status": "Approved", "type": "card"}
+    expect(shop.see("complete")).to_have_text("Your card is saved.")
+    expect(shop.see("card-number")).to_be_hidden()
     shop.picture("done")
     grant, card = shop.redeem(completed["id"])
     assert grant.person == PERSON

@@ -127,7 +127,14 @@ def bodies(world: World) -> dict[tuple[str, str], dict[str, Any]]:
         ("PATCH", f"/instruments/{paid['source']['id']}"): instrument,
         ("POST", "/metadata/card"): {"source": {"type": "bin", "bin": "402476"}, "format": "basic"},
         ("POST", "/workflows"): WORKFLOW,
-        ("POST", "/_control/complete"): {"handle": session["id"], "card": CARD["number"], **CARD},
+        ("POST", "/_control/complete"): {
+            "handle": session["id"],
+            "card": CARD["number"],
+            "expiry_month": 12,
+            "expiry_year": 2035,
+            "cvv": "100",
+            "name": "J",
+        },
     }
 
 

@@ -19,7 +19,9 @@ from tallystick.partners.finicity.simulator.fixtures import (
 from tallystick.partners.finicity.simulator.gate import INTEGRATOR, Body, read_object
 from tallystick.partners.finicity.simulator.sessions import Sessions, read_key
 from tallystick.partners.finicity.simulator.state import Document, State
+from tallystick.sandbox.kit import strange_member
 
+_MEMBERS = ("handle", "user", "password", "institution", "accounts", "mfa")
 _INSTITUTION = 102105  # FinBank Profiles - A
 _PROFILE = "profile_09"  # the one of Mastercard's Dwolla example
 _CODE_BELOW = 10**6
@@ -47,6 +49,8 @@ class Control:
         four digits) are optional. Raises Refusal.
         """
         asked = await read_object(request)
+        if said := strange_member(asked, *_MEMBERS):
+            raise bad_request(said)
         handle = asked.get("handle")
         session = self._sessions.open(read_key(handle)) if handle else self._begin()
         journey = Journey(self._state, self._sessions, session)

@@ -274,6 +274,7 @@ def test_wrong_sign_ins_and_answers(shop: Shop) -> None:
     expect(frame.get_by_alt_text("A word to type")).to_be_visible()
     frame.get_by_test_id("back").click()
     expect(frame.get_by_test_id("step-login")).to_be_visible()
+    expect(frame.get_by_test_id("alert")).to_be_hidden()
     frame.get_by_test_id("back").click()
     expect(frame.get_by_test_id("step-search")).to_be_visible()
 

@@ -14,9 +14,11 @@ from tallystick.partners.flinks.simulator.errors import Refusal, invalid_request
 from tallystick.partners.flinks.simulator.fixtures import INSTITUTION, PASSWORD
 from tallystick.partners.flinks.simulator.gate import read_object, text
 from tallystick.partners.flinks.simulator.state import State
+from tallystick.sandbox.kit import strange_member
 
 # The only one with accounts that ACH can reach, and so the one to start with here.
 DEFAULT_USER = "jane_doe_2_accounts"
+_MEMBERS = ("handle", "user", "password", "institution", "accounts", "mfa")
 
 
 class Control:
@@ -36,11 +38,14 @@ class Control:
         titles or last digits) are all optional. Flinks has no session of ours, so that `handle`,
         which the gateway would send, is not looked at.
         """
+        given = await read_object(request)
+        if said := strange_member(given, *_MEMBERS):
+            raise Refusal(422, "INVALID_REQUEST", said)
         asked = {
             "institution": INSTITUTION,
             "user": DEFAULT_USER,
             "password": PASSWORD,
-            **await read_object(request),
+            **given,
         }
         session = self._state.log_in(
             text(asked, "institution"), text(asked, "user"), text(asked, "password"), None

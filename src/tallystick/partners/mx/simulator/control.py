@@ -20,6 +20,9 @@ from tallystick.partners.mx.simulator.gate import read_object
 from tallystick.partners.mx.simulator.oauth import Consents
 from tallystick.partners.mx.simulator.state import Document, State
 from tallystick.partners.mx.simulator.widgets import Widgets, read_handle
+from tallystick.sandbox.kit import strange_member
+
+_MEMBERS = ("handle", "user", "password", "institution", "accounts", "mfa", "consent")
 
 
 class Control:
@@ -38,6 +41,8 @@ class Control:
     async def complete(self, request: Request) -> Response:
         """Walk the page as a person would, to its end or to where it would have stopped."""
         asked = await read_object(request)
+        if said := strange_member(asked, *_MEMBERS):
+            raise bad_request(said)
         widget = self._widgets.open(read_handle(asked.get("handle")), headless=True)
         journey = Journey(self._state, self._consents, widget)
         member = self._connect(journey, widget, asked)

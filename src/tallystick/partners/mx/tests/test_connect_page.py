@@ -267,6 +267,18 @@ def test_bank_is_given_and_search_is_off(framed: Seat) -> None:
     assert framed.types()[-1] == "connect/backToSearch"
 
 
+def test_who_comes_back_to_the_login_finds_no_old_refusal(framed: Seat) -> None:
+    framed.open()
+    framed.pick_bank()
+    framed.log_in("INVALID")
+    expect(framed.see("alert")).to_be_visible()
+    framed.log_in("challenge")
+    expect(framed.see("step-mfa")).to_be_visible()
+    framed.see("back").click()
+    expect(framed.see("step-credentials")).to_be_visible()
+    expect(framed.see("alert")).to_be_hidden()
+
+
 def test_bank_with_a_page_of_its_own(seat: Seat) -> None:
     seat.open()
     seat.pick_bank("mx_bank_oauth")

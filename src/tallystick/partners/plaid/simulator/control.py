@@ -13,8 +13,10 @@ from tallystick.partners.plaid.simulator.fixtures import PASSWORD, USER
 from tallystick.partners.plaid.simulator.gate import Body, read_object, read_strings
 from tallystick.partners.plaid.simulator.journey import Journey
 from tallystick.partners.plaid.simulator.state import State
+from tallystick.sandbox.kit import strange_member
 
 _FIRST_INSTITUTION = "ins_109508"
+_MEMBERS = ("handle", "user", "password", "institution", "accounts", "mfa", "consent")
 
 
 class Control:
@@ -36,6 +38,8 @@ class Control:
         Raises Refusal with the error that Link would have shown.
         """
         body = await read_object(request)
+        if said := strange_member(body, *_MEMBERS):
+            raise invalid(said)
         journey = Journey.begin(self._state, _text(body, "handle"))
         try:
             _walk(journey, body)

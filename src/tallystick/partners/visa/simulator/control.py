@@ -14,7 +14,9 @@ from tallystick.partners.visa.simulator.fixtures import GOOD_PASSWORD, GOOD_USER
 from tallystick.partners.visa.simulator.gate import read_object, text
 from tallystick.partners.visa.simulator.journey import Journey
 from tallystick.partners.visa.simulator.state import Document, State
+from tallystick.sandbox.kit import strange_member
 
+_MEMBERS = ("handle", "user", "password", "institution", "accounts", "consent")
 _CONNECT, _RENEW = "/1.0/account-check/connect", "/1.0/account-check/update-consent"
 
 
@@ -36,6 +38,8 @@ class Control:
         or last digits; one of them) and `consent` (false is to cancel) are optional.
         """
         body = await read_object(request)
+        if said := strange_member(body, *_MEMBERS):
+            raise bad_request(said)
         journey = self._open(text(body, "handle"))
         if journey.step == "bank":
             journey.pick_bank(text(body, "institution", PROVIDERS[0].name))

@@ -7,6 +7,7 @@ const base = form.dataset.prefix;
 const field = Object.fromEntries(
   ["number", "expiry", "code", "name"].map((name) => [name, document.getElementById(name)]));
 const alertBox = document.getElementById("alert");
+const complete = document.getElementById("complete");
 const button = document.getElementById("pay");
 
 const state = { config: null, port: null, busy: false, done: false, bin: "", refusedBin: null, asked: 0 };
@@ -211,6 +212,8 @@ const submit = () => attempt(async () => {
   state.done = true;
   form.reset();
   form.classList.add("done");
+  complete.textContent = state.config.amount ? "Your payment is complete." : "Your card is saved.";
+  complete.hidden = false;
   for (const input of Object.values(field)) input.disabled = true;
   button.textContent = label("payment_complete");
   tell("completed", { payment: { id: payment.id, status: payment.status, type: payment.type } });

@@ -99,6 +99,7 @@
       (username ? form.password : form.username).focus();
       return;
     }
+    alert("refused", null); // of the try before: who comes back here is to find it clean
     go("wait");
     form.password.value = "";
     const body = { institutionId: institution.id, username, password };

@@ -121,6 +121,7 @@
     if (boot.repair)
       Host.post("mx/connect/updateCredentials", { member_guid: guid, institution: brief() });
     else Host.post("mx/connect/enterCredentials", { institution: brief() });
+    alert("refused", null); // of the try before: who comes back here is to find it clean
     go("connecting");
     form.password.value = "";
     const body = { institution_code: institution.code, username, password, member_guid: guid };
