@@ -167,16 +167,20 @@ def test_wrong_password_can_be_corrected(seat: Seat) -> None:
 @pytest.mark.parametrize(
     ("password", "words"), [("LOCKED", "account is locked"), ("UNAVAILABLE", "try again later")]
 )
-def test_failure_is_told_and_can_be_tried_again(framed: Seat, password: str, words: str) -> None:
+def test_failure_is_told_and_there_is_a_way_on(framed: Seat, password: str, words: str) -> None:
     framed.open()
     framed.pick_bank()
     framed.log_in(password)
     expect(framed.see("failure")).to_contain_text(words)
     framed.picture(f"failed-{password}")
+    framed.see("other-bank").click()
+    framed.pick_bank()
+    framed.log_in(password)
     framed.see("try-again").click()
     framed.log_in()
     framed.choose()
     assert framed.metadata("mx/connect/stepChange")[2]["current"] == "actionableError"
+    assert "connect/backToSearch" in framed.types()
 
 
 def test_search_that_was_not_answered_can_be_tried_again(framed: Seat) -> None:
@@ -185,17 +189,6 @@ def test_search_that_was_not_answered_can_be_tried_again(framed: Seat) -> None:
     expect(framed.see("failure")).not_to_be_empty()
     framed.see("try-again").click()
     framed.pick_bank()
-    framed.log_in()
-    framed.choose()
-
-
-def test_other_bank_can_be_chosen_after_a_failure(framed: Seat) -> None:
-    framed.open()
-    framed.pick_bank()
-    framed.log_in("LOCKED")
-    framed.see("other-bank").click()
-    expect(framed.see("step-search")).to_be_visible()
-    assert "connect/backToSearch" in framed.types()
 
 
 def test_host_pings_and_goes_back(framed: Seat) -> None:
