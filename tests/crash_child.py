@@ -13,7 +13,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from tallystick.api.exchanges import grants, service, store
+from tallystick.api.exchanges import grants, redemption, store
 from tallystick.core import Core
 from tallystick.partners.registry import GuardedPartner
 from tallystick.store import audit, idempotency
@@ -97,14 +97,14 @@ def split_the_last_transaction(_steps: Steps) -> None:
         await core.db.transact(add)
         return outcome
 
-    service._record = record
+    redemption._record = record
 
 
 def acknowledge_before_the_grant_is_held(_steps: Steps) -> None:
     """The answer leaves while the grant is still in memory. (Leaving before the *last* commit
     loses nothing: the intent holds the grant by then, and recovery makes the exchange.)
     """
-    honest_hold, honest_record = service._hold, service._record
+    honest_hold, honest_record = redemption._hold, redemption._record
 
     async def hold(_core: Core, _intent: Any, _grant: Any) -> None:
         return None
@@ -115,10 +115,10 @@ def acknowledge_before_the_grant_is_held(_steps: Steps) -> None:
             await honest_hold(core, intent, grant)
             await honest_record(core, intent, grant, claim, empty)
 
-        service._keep(later())
+        redemption._keep(later())
         return Outcome(201, f"/exchanges/{intent.id}", empty)
 
-    service._hold, service._record = hold, record
+    redemption._hold, redemption._record = hold, record
 
 
 BUGS = {

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from tallystick.api.exchanges import service
+from tallystick.api.exchanges import redemption
 from tallystick.clock import SECOND_MS
 
 from .partner_faults import FAULTS, LOST, Fault, Kept, Wire, World
@@ -191,9 +191,9 @@ class Cell:
             self.complain(f"the exchange opens {truth}")
 
     async def resume(self) -> None:
-        self.world.gateway.clock.advance(service.LEASE_MS + SECOND_MS)
+        self.world.gateway.clock.advance(redemption.LEASE_MS + SECOND_MS)
         await self.world.sign_in()
-        await service.resume(self.world.gateway.core)
+        await redemption.resume(self.world.gateway.core)
 
     async def _settle_up(self) -> None:
         """Every grant that the partner gave is an exchange's, an open intent's or an orphan."""

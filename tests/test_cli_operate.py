@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tallystick.api.exchanges import service
+from tallystick.api.exchanges import redemption
 from tallystick.clock import SECOND_MS
 from tallystick.partners.errors import PartnerUnavailable
 from tallystick.partners.registry import GuardedPartner
@@ -34,8 +34,8 @@ async def test_orphans_and_sick_exchanges(tmp_path, database_url, monkeypatch):
         monkeypatch.setattr(GuardedPartner, "redeem", lost)
         assert (await client.post(f"{customer}/exchanges", json=proof)).status_code == 500
         monkeypatch.undo()
-        gateway.clock.advance(service.LEASE_MS + SECOND_MS)
-        await service.resume(gateway.core)
+        gateway.clock.advance(redemption.LEASE_MS + SECOND_MS)
+        await redemption.resume(gateway.core)
 
     where = {"TALLYSTICK_DATA_DIR": str(tmp_path), "TALLYSTICK_DATABASE_URL": database_url}
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tallystick.api.exchanges import service, store
+from tallystick.api.exchanges import redemption, store
 from tallystick.clock import SECOND_MS
 from tallystick.store.db import Statement
 
@@ -49,9 +49,9 @@ async def complaints(folder: Path, url: str, partner: str) -> list[str]:
     """What is wrong after recovery; nothing, if all is well."""
     prepared, acknowledged = read(folder / "prepared.json"), read(folder / "acknowledged.json")
     async with in_process(folder, url) as gateway:
-        gateway.clock.advance(service.LEASE_MS + SECOND_MS)
+        gateway.clock.advance(redemption.LEASE_MS + SECOND_MS)
         for _ in range(5):
-            await service.resume(gateway.core)
+            await redemption.resume(gateway.core)
         return await check(gateway, prepared, acknowledged, partner)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tallystick.api.exchanges import service
+from tallystick.api.exchanges import redemption, service
 from tallystick.errors import RequestTimeout
 from tallystick.partners.contract import Proof
 from tallystick.partners.errors import PartnerUnavailable
@@ -74,14 +74,14 @@ def swallow(world: World, monkeypatch: Any) -> None:
 
 def give_up(_world: World, monkeypatch: Any) -> None:
     """A service to which a lost answer is a failure."""
-    monkeypatch.setattr(service, "PartnerUnavailable", type("Never", (Exception,), {}))
+    monkeypatch.setattr(redemption, "PartnerUnavailable", type("Never", (Exception,), {}))
 
 
 def repeat(_world: World, monkeypatch: Any) -> None:
     """A service that redeems once more when the answer was lost, as if for another proof, and
     leaves the first attempt open.
     """
-    honest, intent = service.redeem, service._intent
+    honest, intent = redemption.redeem, redemption._intent
 
     async def redeem(core: Any, *args: Any) -> Any:
         try:
@@ -94,7 +94,7 @@ def repeat(_world: World, monkeypatch: Any) -> None:
         return msgspec.structs.replace(intent(*args), proof_hash=os.urandom(32))
 
     monkeypatch.setattr(service, "redeem", redeem)
-    monkeypatch.setattr(service, "_intent", salted)
+    monkeypatch.setattr(redemption, "_intent", salted)
     monkeypatch.setattr(Proof, "only_looked_at", False)
     for kind in Proof.__subclasses__():
         monkeypatch.setattr(kind, "only_looked_at", False)

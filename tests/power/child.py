@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from tallystick.api.exchanges import service as exchanges
+from tallystick.api.exchanges import redemption
 from tallystick.clock import MINUTE_MS, SECOND_MS
 from tallystick.store import idempotency, sqlite
 from tests.gateway import InProcess, in_process
@@ -97,8 +97,8 @@ class Clients:
         """As if two minutes had passed, and the gateway had looked what was left open."""
         self.history.count("leases waited for")
         self.disk.mend()
-        self.gateway.clock.advance(max(exchanges.LEASE_MS, idempotency.LEASE_MS) + SECOND_MS)
-        await exchanges.resume(self.gateway.core)
+        self.gateway.clock.advance(max(redemption.LEASE_MS, idempotency.LEASE_MS) + SECOND_MS)
+        await redemption.resume(self.gateway.core)
 
     async def churn(self, operations: int, seed: int) -> None:
         rng = random.Random(seed)
@@ -149,7 +149,7 @@ async def calls(plan: Plan, disk: Disk, history: History) -> None:
 
         await _series(plan, fail)
         await clients.recover()
-        orphans = len(await exchanges.list_orphans(gateway.core))
+        orphans = len(await redemption.list_orphans(gateway.core))
         if orphans != history.counts.get("exchanges that became orphans", 0):
             history.wrong.append(f"{orphans} orphans are in the ledger: {history.counts}")
         history.ended_ms = gateway.clock.now_ms()

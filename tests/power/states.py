@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx2
 
-from tallystick.api.exchanges import service as exchanges
+from tallystick.api.exchanges import redemption
 from tallystick.clock import SECOND_MS, VirtualClock
 from tallystick.core import Core
 from tallystick.errors import Conflict
@@ -114,12 +114,12 @@ async def judge(
     )
     clock = VirtualClock()
     clock.freeze()
-    clock.set(history.ended_ms + exchanges.LEASE_MS + SECOND_MS)
+    clock.set(history.ended_ms + redemption.LEASE_MS + SECOND_MS)
     process = Process(settings, clock=clock, transport=lambda _key: _NoNetwork())
     moment = Moment(history, position)
     try:
         async with process.running() as core:
-            await exchanges.resume(core)
+            await redemption.resume(core)
             with closing(sqlite3.connect(path)) as db:
                 return [
                     *_lost_or_half_made(db, moment),

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from typing import Any
 
-from tallystick.api.exchanges import service as exchanges
+from tallystick.api.exchanges import redemption
 from tallystick.core import Bearers
 from tallystick.store import idempotency, postgres
 
@@ -28,7 +28,7 @@ def keys_in_memory() -> None:
 
 def proofs_without_constraint() -> None:
     """Each process knows the proofs that it was sent, and no others."""
-    honest = exchanges._intent
+    honest = redemption._intent
 
     def intent(*arguments: Any) -> Any:
         import msgspec
@@ -37,7 +37,7 @@ def proofs_without_constraint() -> None:
         own = made.proof_hash[:-4] + os.getpid().to_bytes(4, "big")
         return msgspec.structs.replace(made, proof_hash=own)
 
-    exchanges._intent = intent
+    redemption._intent = intent
 
 
 def tokens_for_ever() -> None:

@@ -257,9 +257,8 @@ def _is_readable(url: str) -> bool:
     """Whoever opens the address would tell what is no port in it, say a part of a password."""
     if url.startswith("sqlite:///"):
         return True
-    parts = _split(url)
     try:
-        hosts = parts.netloc.rpartition("@")[2].split(",")
+        hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
         return 0 not in [urlsplit(f"//{host}").port for host in hosts]
     except ValueError:
         return False

@@ -10,6 +10,7 @@ import httpx2
 import structlog
 
 from tallystick.api.applications import service as applications
+from tallystick.api.exchanges import service as exchanges
 from tallystick.clock import Clock, SystemClock, VirtualClock
 from tallystick.core import Core
 from tallystick.delivery.chaos import Chaos, no_chaos
@@ -27,6 +28,9 @@ from tallystick.store.db import connect
 from tallystick.store.vault import CannotOpen, KeyEncryptionKey, Vault
 
 _log = structlog.get_logger("tallystick.process")
+
+# After the server has drained: with that, less than the 30 s that supervisors give a process.
+FINISH_S = 15.0
 
 Mounts = Callable[[Core], Mapping[str, App]]
 Around = Callable[[Core, App], App]
@@ -181,6 +185,7 @@ class Process:
             finally:
                 reconciling.cancel()
                 await asyncio.gather(reconciling, return_exceptions=True)
+                await exchanges.finish(FINISH_S)
                 self._gateway = self._front = None
                 access.flush()
 

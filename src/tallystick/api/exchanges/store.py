@@ -87,7 +87,7 @@ _STATE_OF = Statement(
 )
 _GRANTED = Statement(
     "UPDATE exchange_intent SET state = 'granted', grant_sealed = :grant_sealed"
-    " WHERE id = :id AND tried = :tried AND state = 'calling'"
+    " WHERE id = :id AND tried = :tried AND state IN ('calling', 'granted')"
 )
 _RECORDED = Statement(
     "UPDATE exchange_intent SET state = 'recorded', proof_sealed = NULL, grant_sealed = NULL"
@@ -114,6 +114,7 @@ _ORPHANS = Statement(
 )
 _RESOLVE = Statement(
     "UPDATE exchange_intent SET state = 'resolved' WHERE id = :id AND state = 'orphan'"
+    " RETURNING app_id"
 )
 
 
@@ -272,9 +273,10 @@ async def find_any(reads: Reads, exchange_id: str) -> ExchangeRow | None:
     return ExchangeRow(*row) if row else None
 
 
-async def resolve(tx: Transaction, intent_id: str) -> bool:
-    """False when there is no such orphan."""
-    return await tx.run(_RESOLVE, id=intent_id) > 0
+async def resolve(tx: Transaction, intent_id: str) -> str | None:
+    """The application of the orphan that was; None when there is none."""
+    row = await tx.one(_RESOLVE, id=intent_id)
+    return row[0] if row else None
 
 
 async def begin(tx: Transaction, row: IntentRow) -> str | None:

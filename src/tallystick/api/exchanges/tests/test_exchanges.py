@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tallystick.api.available_connections import service as available_connections
-from tallystick.api.exchanges import grants, service, store
+from tallystick.api.exchanges import grants, redemption, store
 from tallystick.clock import SECOND_MS
 from tallystick.partners.errors import PartnerRefused, PartnerUnavailable
 from tallystick.partners.registry import GuardedPartner
@@ -128,9 +128,9 @@ async def test_a_silent_partner_is_asked_again_and_the_key_then_answers(
     busy = await client.post(f"{customer}/exchanges", **options)
     assert (busy.status_code, busy.json()["code"]) == (409, "Conflict")
     monkeypatch.setattr(GuardedPartner, "redeem", redeem)
-    assert await service.resume(gateway.core) == 0  # its lease is not over
-    gateway.clock.advance(service.LEASE_MS + SECOND_MS)
-    assert await service.resume(gateway.core) == 1
+    assert await redemption.resume(gateway.core) == 0  # its lease is not over
+    gateway.clock.advance(redemption.LEASE_MS + SECOND_MS)
+    assert await redemption.resume(gateway.core) == 1
     again = await client.post(f"{customer}/exchanges", **options)
     assert again.status_code == 201
     assert (await client.get(again.headers["location"])).json()["status"] == "active"
@@ -164,9 +164,9 @@ async def test_a_grant_whose_answer_was_lost_is_an_orphan(gateway, client, monke
     monkeypatch.setattr(GuardedPartner, "redeem", lost)
     assert (await client.post(f"{customer}/exchanges", json=proof)).status_code == 500
     monkeypatch.setattr(GuardedPartner, "redeem", redeem)
-    gateway.clock.advance(service.LEASE_MS + SECOND_MS)
-    await service.resume(gateway.core)
-    (orphan,) = await service.list_orphans(gateway.core)
+    gateway.clock.advance(redemption.LEASE_MS + SECOND_MS)
+    await redemption.resume(gateway.core)
+    (orphan,) = await redemption.list_orphans(gateway.core)
     assert (orphan.partner_key, orphan.failure) == ("plaid", "INVALID_PUBLIC_TOKEN")
     assert orphan.proof_sealed is None
     assert (await client.get(f"{customer}/exchanges")).json()["total"] == 0
@@ -189,9 +189,9 @@ async def test_a_refusal_while_resuming_does_not_lose_the_grant(gateway, client,
     assert (await client.post(f"{customer}/exchanges", json=proof)).status_code == 500
     for answers in (refused, redeem):
         monkeypatch.setattr(GuardedPartner, "redeem", answers)
-        gateway.clock.advance(service.LEASE_MS + SECOND_MS)
-        await service.resume(gateway.core)
-    (orphan,) = await service.list_orphans(gateway.core)
+        gateway.clock.advance(redemption.LEASE_MS + SECOND_MS)
+        await redemption.resume(gateway.core)
+    (orphan,) = await redemption.list_orphans(gateway.core)
     assert (orphan.partner_key, orphan.failure) == ("plaid", "INVALID_PUBLIC_TOKEN")
 
 
@@ -232,8 +232,8 @@ async def test_a_proof_that_is_only_looked_at_may_be_posted_again_at_once(
         answer = await client.post(f"{customer}/exchanges", json=proof)
     assert (answer.status_code, answer.json()["code"]) == (500, "RequestTimeout")
     assert (await client.post(f"{customer}/exchanges", json=proof)).status_code == 201
-    gateway.clock.advance(service.LEASE_MS + SECOND_MS)
-    assert await service.resume(gateway.core) == 0
+    gateway.clock.advance(redemption.LEASE_MS + SECOND_MS)
+    assert await redemption.resume(gateway.core) == 0
     assert (await client.get(f"{customer}/exchanges")).json()["total"] == 1
 
 
@@ -249,14 +249,14 @@ async def test_an_intent_that_cannot_be_resumed_stops_no_other(gateway, client, 
         proof = await client.plaid_proof(customer)
         assert (await client.post(f"{customer}/exchanges", json=proof)).status_code == 500
     monkeypatch.setattr(GuardedPartner, "redeem", redeem)
-    gateway.clock.advance(service.LEASE_MS + SECOND_MS)
+    gateway.clock.advance(redemption.LEASE_MS + SECOND_MS)
     now_ms = gateway.clock.now_ms()
     first, _ = await store.list_open(gateway.core.db, now_ms, 10)
     reading = grants.open_proof
 
     def unreadable(core, partner, intent):
         if intent.id == first.id:
-            gateway.clock.advance(service.LEASE_MS)  # and it takes long to find out
+            gateway.clock.advance(redemption.LEASE_MS)  # and it takes long to find out
             raise KeyError("arranged")
         return reading(core, partner, intent)
 
@@ -269,10 +269,10 @@ async def test_an_intent_that_cannot_be_resumed_stops_no_other(gateway, client, 
         return await take(tx, intent, lease_until)
 
     monkeypatch.setattr(store, "take", kept)
-    assert await service.resume(gateway.core) == 2
+    assert await redemption.resume(gateway.core) == 2
     totals = [(await client.get(f"{each}/exchanges")).json()["total"] for each in customers]
     assert sorted(totals) == [0, 1]
-    assert min(leases) > service.LEASE_MS - SECOND_MS
+    assert min(leases) > redemption.LEASE_MS - SECOND_MS
 
 
 async def test_two_that_resume_do_not_both_act(gateway, client, monkeypatch):
@@ -287,10 +287,10 @@ async def test_two_that_resume_do_not_both_act(gateway, client, monkeypatch):
     monkeypatch.setattr(GuardedPartner, "redeem", silent)
     await client.post(f"{customer}/exchanges", json=proof)
     monkeypatch.setattr(GuardedPartner, "redeem", redeem)
-    gateway.clock.advance(service.LEASE_MS + SECOND_MS)
+    gateway.clock.advance(redemption.LEASE_MS + SECOND_MS)
     now_ms = gateway.clock.now_ms()
     (stale,) = await store.list_open(gateway.core.db, now_ms, 10)
-    assert await service.resume(gateway.core) == 1
+    assert await redemption.resume(gateway.core) == 1
     db = gateway.core.db
     assert not await db.transact(lambda tx: store.take(tx, stale, now_ms))
     assert not await db.transact(lambda tx: store.grant(tx, stale, b"late"))

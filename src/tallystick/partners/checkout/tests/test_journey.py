@@ -11,7 +11,7 @@ import pytest
 from tests.gateway import BASE, Api, InProcess, in_process
 from tests.notices import assert_heard_as_signed
 
-from tallystick.api.exchanges import service as exchanges
+from tallystick.api.exchanges import redemption
 from tallystick.api.exchanges.health import CONFIRM_MS
 from tallystick.clock import SECOND_MS
 from tallystick.partners.checkout.tests.checkout_world import (
@@ -137,18 +137,18 @@ async def exchange_of(api: Api, customer: str, first: str, last: str, *, asks: b
 
 async def test_the_answer_outlives_a_crash_and_the_name_is_not_kept(gateway, api, monkeypatch):
     """Between the grant and the exchange: what the issuer said is in the sealed grant."""
-    recording = exchanges._record
+    recording = redemption._record
 
     async def crash(*_args: Any) -> Any:
         raise RuntimeError("arranged")
 
-    monkeypatch.setattr(exchanges, "_record", crash)
+    monkeypatch.setattr(redemption, "_record", crash)
     customer = await api.customer()
     with pytest.raises(AssertionError, match="ServerError"):
         await exchange_of(api, customer, "James", "Taylor", asks=True)
-    monkeypatch.setattr(exchanges, "_record", recording)
-    gateway.clock.advance(exchanges.LEASE_MS + SECOND_MS)
-    assert await exchanges.resume(gateway.core) == 1
+    monkeypatch.setattr(redemption, "_record", recording)
+    gateway.clock.advance(redemption.LEASE_MS + SECOND_MS)
+    assert await redemption.resume(gateway.core) == 1
     (shown,) = (await api.get(f"{customer}/exchanges")).json()["_embedded"]["exchanges"]
     assert shown["cardDetails"] == {"accountNameInquiry": "no-match"}
     for table in ("exchange", "exchange_session", "exchange_intent", "audit"):

@@ -1,0 +1,118 @@
+"""A grant that a partner gives only once: what may happen before it is written down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+from tests.gateway import in_process
+
+from tallystick.api.exchanges import redemption
+from tallystick.clock import SECOND_MS
+from tallystick.errors import StoreFailed
+from tallystick.partners.errors import PartnerUnavailable
+from tallystick.partners.registry import GuardedPartner
+from tallystick.store import audit
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def client(gateway):
+    return await gateway.application()
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["not kept", "kept all the same"])
+async def test_a_grant_waits_for_a_store_that_is_away_for_a_moment(
+    gateway, client, monkeypatch, kept
+):
+    customer = await client.customer()
+    proof = await client.plaid_proof(customer)
+    transact = gateway.core.db.transact
+    failures = []
+
+    async def failing(unit):
+        if unit.__name__ != "hold" or len(failures) == 2:
+            return await transact(unit)
+        if kept:
+            await transact(unit)
+        failures.append(unit)
+        raise StoreFailed("it is away", committed=None)
+
+    monkeypatch.setattr(gateway.core.db, "transact", failing)
+    monkeypatch.setattr(redemption, "HOLD_AGAIN_S", (0.0, 0.0, 0.0))
+    exchange = await client.create(f"{customer}/exchanges", proof)
+    assert len(failures) == 2
+    assert (await client.get(exchange)).json()["status"] == "active"
+    assert await redemption.list_orphans(gateway.core) == []
+
+
+async def test_a_store_that_stays_away_is_not_waited_for_beyond_the_lease():
+    assert sum(redemption.HOLD_AGAIN_S) * SECOND_MS < redemption.LEASE_MS / 3
+
+
+@pytest.mark.parametrize("way", ["asked for", "resumed"])
+async def test_a_process_that_ends_waits_for_what_a_partner_is_giving(
+    tmp_path, database_url, monkeypatch, way
+):
+    """After its time to drain the server cancels every call, and then the store is closed."""
+    redeem = GuardedPartner.redeem
+    asked = asyncio.Event()
+
+    async def slow(self, proof):
+        grant = await redeem(self, proof)
+        asked.set()
+        await asyncio.sleep(0.3)
+        return grant
+
+    async def silent(_self, _proof):
+        raise PartnerUnavailable("TIMED_OUT")
+
+    async with in_process(tmp_path, database_url) as gateway:
+        client = gateway.client()
+        await client.sign_in()
+        customer = await client.customer()
+        body = await client.plaid_proof(customer)
+        if way == "resumed":
+            monkeypatch.setattr(GuardedPartner, "redeem", silent)
+            await client.post(f"{customer}/exchanges", json=body)
+            gateway.clock.advance(redemption.LEASE_MS + SECOND_MS)
+        monkeypatch.setattr(GuardedPartner, "redeem", slow)
+        if way == "asked for":
+            work = asyncio.create_task(client.post(f"{customer}/exchanges", json=body))
+        else:
+            work = asyncio.create_task(redemption.resume(gateway.core))
+        await asked.wait()
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+    async with in_process(tmp_path, database_url) as gateway:
+        client = gateway.client()
+        await client.sign_in()
+        assert (await client.get(f"{customer}/exchanges")).json()["total"] == 1
+        assert await redemption.list_orphans(gateway.core) == []
+
+
+async def test_that_an_orphan_was_seen_to_is_in_the_audit_log(gateway, client, monkeypatch):
+    customer = await client.customer()
+    proof = await client.plaid_proof(customer)
+    redeem = GuardedPartner.redeem
+
+    async def lost(self, wanted):
+        await redeem(self, wanted)
+        raise PartnerUnavailable("TIMED_OUT")
+
+    monkeypatch.setattr(GuardedPartner, "redeem", lost)
+    await client.post(f"{customer}/exchanges", json=proof)
+    monkeypatch.setattr(GuardedPartner, "redeem", redeem)
+    gateway.clock.advance(redemption.LEASE_MS + SECOND_MS)
+    await redemption.resume(gateway.core)
+    (orphan,) = await redemption.list_orphans(gateway.core)
+    await redemption.resolve_orphan(gateway.core, orphan.id)
+    (entry,) = await audit.newest(gateway.core.db, 1)
+    assert (entry.app_id, entry.resource_id, entry.change) == (
+        orphan.app_id,
+        orphan.id,
+        "orphan resolved",
+    )
