@@ -282,6 +282,18 @@ def test_a_proof_of_an_own_contract_makes_an_exchange(server, credentials, partn
         assert (bank.status, exchange.fetch().status) == ("verified", "active")
 
 
+@pytest.mark.skipif("mx" not in PARTNERS, reason="MX is not in this tree")
+def test_at_mx_what_came_of_a_link_is_given_again(credentials):
+    with Client(**credentials) as client:
+        customer = client.customers.create(**ADA)
+        link = client.link_bank_account(customer, partner="mx")
+        link.simulate()
+        exchange = link.complete(account="MX Bank Checking")
+        assert client.resume_link(dict(link.state)).complete().id == exchange.id
+        listed = client.exchanges.list_customer_exchanges(customer)
+        assert [each.id for each in listed.items] == [exchange.id]
+
+
 @pytest.mark.skipif("checkout" not in KEYS, reason="Checkout.com is not in this tree")
 def test_a_card_is_linked_as_one_thing(credentials):
     address = {"address1": "1 Main St", "city": "Ames", "state_province_region": "IA",

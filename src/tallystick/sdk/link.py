@@ -79,8 +79,9 @@ class BankLink:
     ) -> LinkedExchange:
         """Make the exchange, from Plaid's public token or Checkout's payment id (`token`).
 
-        At MX from what was shared: `account` names the one, if it was more than one. At Visa the
-        gateway made it when the person came back. Raises LinkNotCompletedError.
+        At MX from what was shared: `account` names the one, if it was more than one; without it the
+        exchange that came of this link before is given again. At Visa the gateway made it when the
+        person came back. Raises LinkNotCompletedError.
         """
         proof = _proof(public_token, token) or self._proof
         return self._linked(
@@ -141,8 +142,9 @@ class AsyncBankLink:
     ) -> AsyncLinkedExchange:
         """Make the exchange, from Plaid's public token or Checkout's payment id (`token`).
 
-        At MX from what was shared: `account` names the one, if it was more than one. At Visa the
-        gateway made it when the person came back. Raises LinkNotCompletedError.
+        At MX from what was shared: `account` names the one, if it was more than one; without it the
+        exchange that came of this link before is given again. At Visa the gateway made it when the
+        person came back. Raises LinkNotCompletedError.
         """
         proof = _proof(public_token, token) or self._proof
         return self._linked(

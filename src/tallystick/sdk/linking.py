@@ -120,14 +120,17 @@ def complete(
 ) -> Flow[Reference[Exchange]]:
     """Make the exchange, from the proof that the page gave or from what the person shared at MX.
 
-    The same proof has the same idempotency key: a page that is sent twice makes one exchange. At
-    Visa the gateway has made it, when the browser came back. Raises LinkNotCompletedError.
+    The same proof has the same idempotency key: a page that is sent twice makes one exchange. At MX
+    the exchange that came of this link already is given again, unless `account` names one. At Visa
+    the gateway has made it, when the browser came back. Raises LinkNotCompletedError.
     """
-    if not proof and state["partner_name"].casefold() == "visa":
+    at_visa = state["partner_name"].casefold() == "visa"
+    if not proof and (at_visa or account is None):
         made = yield from _made(state)
-        if made is None:
+        if made is not None:
+            return made
+        if at_visa:
             raise LinkNotCompletedError("the person has not come back from Visa yet, or not linked")
-        return made
     given = proof or {"mx_available_connection_token": (yield from _shared(state, account))}
     tokens: dict[str, Any] = dict(given)
     members = proof_members(**tokens)
