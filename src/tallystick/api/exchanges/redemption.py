@@ -7,8 +7,8 @@ T3   the exchange, its audit entry, the kept answer, and the intent's end, toget
 
 A crash after T1 leaves an intent that `resume` finishes: it asks the partner again, and a proof
 that the partner says is used up means that a grant may exist which we never saw: an orphan, listed
-for the operator. A crash after T2 costs nothing but time. No proof makes two exchanges, because the
-intent's proof hash is unique.
+for the operator. So does a partner that says nothing for an hour. A crash after T2 costs nothing
+but time. No proof makes two exchanges, because the intent's proof hash is unique.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import structlog
 from tallystick.api.available_connections import service as available_connections
 from tallystick.api.exchanges import grants, health, store
 from tallystick.api.exchanges.store import ExchangeRow, IntentRow
-from tallystick.clock import SECOND_MS
+from tallystick.clock import HOUR_MS, SECOND_MS
 from tallystick.core import Core
 from tallystick.errors import (
     Conflict,
@@ -51,6 +51,8 @@ BUSY = "This exchange token is being redeemed by another request."
 # Longer than a partner call may last, so that nobody takes over what is still at work.
 LEASE_MS = 30 * SECOND_MS
 RESUME_MAX = 100
+# A proof is kept no longer than this (security-reliability 4.6). Partners forget theirs sooner.
+PROOF_MS = HOUR_MS
 # How long a grant waits between tries to write it down; within the lease.
 HOLD_AGAIN_S = (0.1, 0.4, 1.0, 2.0, 4.0)
 
@@ -308,14 +310,17 @@ async def _resume(core: Core, intent: IntentRow) -> None:
     if intent.state == "granted" and intent.grant_sealed is not None:
         await _record(core, intent, grants.held_grant(core, intent), claim, empty)
         return
+    proof = grants.open_proof(core, partner, intent)
     try:
-        grant = await _redeem(core, intent, partner, grants.open_proof(core, partner, intent))
-    except (PartnerUnavailable, PartnerRefused):
-        # Neither says what became of the first call: keys that stopped working since then do not
-        # take back a grant that it was given. The lease runs out again.
-        return
+        grant = await _redeem(core, intent, partner, proof)
     except PartnerError as error:
-        orphan = isinstance(error, ProofRejected)
+        # Neither of these says what became of the first call: keys that stopped working since then
+        # do not take back a grant that it was given. The lease runs out again, for an hour.
+        undecided = isinstance(error, (PartnerUnavailable, PartnerRefused))
+        if undecided and core.clock.now_ms() < intent.created_at + PROOF_MS:
+            return
+        spent = undecided or isinstance(error, ProofRejected)
+        orphan = spent and not proof.only_looked_at
         state = "orphan" if orphan else "failed"
         ours = await _give_up(core, intent, state, error, claim)
         if orphan and ours:

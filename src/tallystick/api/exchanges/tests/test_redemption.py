@@ -9,13 +9,17 @@ import pytest
 from tests.gateway import in_process
 
 from tallystick.api.exchanges import redemption
-from tallystick.clock import SECOND_MS
+from tallystick.clock import MINUTE_MS, SECOND_MS
 from tallystick.errors import StoreFailed
+from tallystick.partners.contract import Proof
 from tallystick.partners.errors import PartnerUnavailable
 from tallystick.partners.registry import GuardedPartner
 from tallystick.store import audit
+from tallystick.store.db import Statement
 
 pytestmark = pytest.mark.anyio
+
+PROOFS = Statement("SELECT proof_sealed, state FROM exchange_intent")
 
 
 @pytest.fixture
@@ -92,6 +96,29 @@ async def test_a_process_that_ends_waits_for_what_a_partner_is_giving(
         await client.sign_in()
         assert (await client.get(f"{customer}/exchanges")).json()["total"] == 1
         assert await redemption.list_orphans(gateway.core) == []
+
+
+@pytest.mark.parametrize(("looks", "state"), [(False, "orphan"), (True, "failed")])
+async def test_a_proof_is_not_kept_for_a_partner_that_stays_silent(
+    gateway, client, monkeypatch, looks, state
+):
+    """There may be a grant unless redeeming only looks."""
+
+    async def silent(_self, _proof):
+        raise PartnerUnavailable("TIMED_OUT")
+
+    customer = await client.customer()
+    body = await client.plaid_proof(customer)
+    monkeypatch.setattr(GuardedPartner, "redeem", silent)
+    assert (await client.post(f"{customer}/exchanges", json=body)).status_code == 500
+    monkeypatch.setattr(Proof, "only_looked_at", looks)
+    gateway.clock.advance(redemption.PROOF_MS - MINUTE_MS)
+    await redemption.resume(gateway.core)
+    assert [row[1] for row in await gateway.core.db.all(PROOFS)] == ["calling"]
+    gateway.clock.advance(MINUTE_MS)
+    await redemption.resume(gateway.core)
+    ((sealed, now),) = await gateway.core.db.all(PROOFS)
+    assert (sealed, now) == (None, state)
 
 
 async def test_that_an_orphan_was_seen_to_is_in_the_audit_log(gateway, client, monkeypatch):
