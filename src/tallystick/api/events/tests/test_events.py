@@ -43,11 +43,8 @@ async def test_every_event_is_in_the_audit_as_well(gateway):
     client = await gateway.application()
     customer = await client.customer()
     await client.funding_source(customer, await client.exchange(customer))
-    noted = [
-        row[0]
-        for row in await gateway.core.db.all(Statement("SELECT change FROM audit ORDER BY number"))
-    ]
-    assert noted == [
+    changes = "SELECT change FROM audit WHERE resource <> 'applications' ORDER BY number"
+    assert [row[0] for row in await gateway.core.db.all(Statement(changes))] == [
         "customer_created", "created", "created",
         "customer_funding_source_added", "customer_funding_source_verified",
     ]  # fmt: skip
