@@ -58,6 +58,9 @@ class ProviderSession(msgspec.Struct, frozen=True, omit_defaults=True):
     token: str | None = None
     data: Mapping[str, str] | None = None
 
+    def __repr__(self) -> str:
+        return "ProviderSession(«secret»)"
+
 
 # What the server uses of this resource.
 is_redirect_url = redirects.is_redirect_url
