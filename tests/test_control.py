@@ -18,7 +18,7 @@ from tallystick.errors import StoreFailed
 from tallystick.partners import registry
 from tallystick.sandbox import control
 
-from .gateway import BASE
+from .gateway import BASE, in_process
 
 pytestmark = pytest.mark.anyio
 
@@ -266,6 +266,52 @@ async def test_only_this_machine_is_answered(gateway, host):
         for method, path in (("GET", "clock"), ("POST", "reset"), ("GET", "nothing")):
             answer = await stranger.request(method, f"{CONTROL}/{path}")
             assert answer.status_code == 403
+
+
+@pytest.fixture
+async def named(tmp_path):
+    """A gateway that has names beside its addresses."""
+    names = {"public_url": "https://Pay.test/x", "host": "box.test"}
+    async with in_process(tmp_path, f"sqlite:///{tmp_path}/t.db", **names) as running:
+        yield running.client()
+
+
+OTHERS = "it comes from a web page of another origin"
+NO_NAME = "is no name of this gateway"
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "said"),
+    [
+        ("127.0.0.1:7420", "https://evil.test", OTHERS),
+        ("127.0.0.1:7420", "http://127.0.0.1.evil.test:7420", OTHERS),
+        ("127.0.0.1:7420", "http://localhost@evil.test", OTHERS),
+        ("127.0.0.1:7420", "http://192.0.2.7:7420", OTHERS),
+        ("127.0.0.1:7420", "null", OTHERS),
+        ("127.0.0.1:7420", "", OTHERS),
+        ("127.0.0.1:7420", "http://[", OTHERS),
+        ("evil.test:7420", "http://evil.test:7420", NO_NAME),
+        ("evil.test", None, NO_NAME),
+        ("localhost.evil.test", None, NO_NAME),
+        ("[::1", None, NO_NAME),
+        ("127.0.0.1:7420", "http://127.0.0.1:7420", None),
+        ("localhost:7420", "http://localhost:3000", None),
+        ("app.localhost:7420", None, None),
+        ("[::1]:7420", "http://[::1]:7420", None),
+        ("192.0.2.7:7420", "http://192.0.2.7:7420", None),
+        ("pay.test", "https://pay.test", None),
+        ("box.test:7420", None, None),
+    ],
+)
+async def test_no_web_page_of_somebody_elses_controls_the_sandbox(named, host, origin, said):
+    """Nor one whose name has come to lead here (DNS rebinding)."""
+    headers = {"Host": host} | ({} if origin is None else {"Origin": origin})
+    for method, path in (("POST", "reset"), ("GET", "clock"), ("POST", "clock/freeze")):
+        answer = await named.request(method, f"{CONTROL}/{path}", headers=headers)
+        if said is None:
+            assert answer.status_code == 200, (path, answer.text)
+        else:
+            assert (answer.status_code, said in answer.json()["error"]) == (403, True), path
 
 
 # ── exchanges ─────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tallystick.store import migrations
+from tallystick.store import migrations, tally
 from tallystick.store.copying import _Made as Statement  # not among the product's own
 
 pytestmark = pytest.mark.anyio
@@ -52,6 +52,31 @@ async def test_totals_are_what_counting_finds(gateway):
     assert found == await counted(gateway, client)
     assert found["customers"] == 12
     assert found["events"] == found["webhooks"] > 12
+
+
+async def test_far_from_the_newest_is_read_beside_the_event_loop(gateway, monkeypatch):
+    """And where there is nothing any more, nothing is read."""
+    client = await gateway.application()
+    body = {"url": "http://127.0.0.1:9/hook", "secret": "a secret of some length"}
+    subscription = await client.create("/webhook-subscriptions", body)
+    for _ in range(4):
+        await client.customer()
+    monkeypatch.setattr(tally, "FAR", 2, raising=False)
+    read, all_of = [], gateway.core.db.all
+
+    async def spy(statement, **values):
+        if "OFFSET" in statement.sql:
+            read.append(statement.walks)
+        return await all_of(statement, **values)
+
+    monkeypatch.setattr(gateway.core.db, "all", spy)
+    for path in ("/customers", "/events", f"{subscription}/webhooks"):
+        (everything,) = (await client.get(path)).json()["_embedded"].values()
+        for offset, walks in {2: [False], 3: [True], 4: [], 999_999_999: []}.items():
+            read.clear()
+            answer = (await client.get(f"{path}?offset={offset}")).json()
+            assert (answer["total"], *answer["_embedded"].values()) == (4, everything[offset:])
+            assert read == ([True] if walks and "webhook" in path else walks), (path, offset)
 
 
 async def test_a_total_that_missed_a_row_is_caught(gateway):

@@ -12,24 +12,31 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given, settings, strategies as st
 
-from tallystick.clock import SystemClock
+from tallystick.clock import MINUTE_MS, SystemClock, VirtualClock
 from tallystick.ids import SeededEntropy, SystemEntropy
 from tallystick.secret import Secret
 from tallystick.store import migrations
 from tallystick.store.db import Statement, connect
-from tallystick.store.vault import SEAL, CannotOpen, KeyEncryptionKey, Place, Vault
+from tallystick.store.vault import (
+    LEARNED_MS,
+    SEAL,
+    CannotOpen,
+    KeyEncryptionKey,
+    Place,
+    Vault,
+)
 
 pytestmark = pytest.mark.anyio
 
 PLACE = Place("app", "exchange", "grant", "row")
 
 
-async def opened(url, *keys, entropy=None):
+async def opened(url, *keys, entropy=None, clock=None):
     await migrations.migrate(url)
     db = connect(url)
     await db.open()
     keks = [KeyEncryptionKey.of(key) for key in keys or (bytes(32),)]
-    vault = Vault(keks, SystemClock(), entropy or SystemEntropy())
+    vault = Vault(keks, clock or SystemClock(), entropy or SystemEntropy())
     await vault.open(db)
     return db, vault
 
@@ -116,7 +123,7 @@ def _vault_in_memory() -> Vault:
     from tallystick.store.vault import DataKey
 
     vault = Vault([KeyEncryptionKey.of(bytes(32))], SystemClock(), SeededEntropy(1))
-    key = DataKey(1, "app", SEAL, Secret(bytes(32)), retired=False)
+    key = DataKey(1, "app", SEAL, Secret(bytes(32)), retired=False, created_at=0)
     vault._by_number[1] = vault._in_use["app", SEAL] = key
     return vault
 
@@ -208,6 +215,45 @@ async def test_a_key_that_is_committed_after_a_later_one_is_learned(database_url
     assert reader.open_box(PLACE, first.seal(PLACE, b"secret")).reveal() == b"secret"
     for each in (db, other_db, third_db):
         await each.close()
+
+
+async def test_a_new_key_seals_nothing_before_everybody_has_learned_it(database_url):
+    clock = VirtualClock()
+    clock.freeze()
+    dbs, (rotating, quick, slow) = zip(
+        *[await opened(database_url, clock=clock) for _ in range(3)], strict=True
+    )
+    await add_application(dbs[0], rotating, "app")
+    clock.advance(MINUTE_MS)
+    for db, each in zip(dbs, (rotating, quick, slow), strict=True):
+        await each.ready(db, "app")
+    await rotating.rotate(dbs[0], "app")
+    await quick.learn(dbs[1])
+    db, started = await opened(database_url, clock=clock)
+    for each in (quick, started):
+        assert slow.open_box(PLACE, each.seal(PLACE, b"secret")).reveal() == b"secret"
+    # Who rotates waits before it seals what there is; and then it is done for good.
+    fresh = rotating.seal(PLACE, b"secret")
+    assert quick.open_box(PLACE, fresh).reveal() == b"secret"
+    clock.advance(LEARNED_MS)
+    await slow.learn(dbs[2])
+    for each in (quick, slow, started):
+        assert each.seal(PLACE, b"")[1:5] == fresh[1:5]
+    for each in (*dbs, db):
+        await each.close()
+
+
+async def test_a_key_that_is_no_longer_in_the_database_seals_nothing(database_url):
+    """The sandbox's reset: the same application again, with a key of its own."""
+    db, vault = await opened(database_url)
+    await add_application(db, vault, "app")
+    await db.transact(lambda tx: tx.run(Statement("DELETE FROM data_key")))
+    await vault.open(db)
+    await add_application(db, vault, "app")
+    other_db, other = await opened(database_url)
+    assert other.open_box(PLACE, vault.seal(PLACE, b"secret")).reveal() == b"secret"
+    await db.close()
+    await other_db.close()
 
 
 async def test_fingerprints_are_keyed_by_application_and_keep_leading_zeros(vault):

@@ -15,8 +15,9 @@ from tallystick.server.process import opened
 
 Json = dict[str, Any]
 
-# A process that serves looks for new keys every two seconds (`server/reconcile.py`).
-LEARNING_S = 5.0
+# Longer than LEARNED_MS (`store/vault.py`): by then all processes that serve seal with the new key,
+# and have written what they had sealed with the old one.
+LEARNING_S = 10.0
 
 
 async def create_application(

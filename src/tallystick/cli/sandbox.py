@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -80,7 +81,9 @@ class Additions:
             folder=folder / "snapshots",
             first_seed=settings.seed,
         )
-        controls = control.Control(ports(core, self.process), world)
+        called = (settings.host.lower(), urlsplit(settings.public_url or "").hostname)
+        names = frozenset(filter(None, called))
+        controls = control.Control(ports(core, self.process), world, names)
         return {
             host.PREFIX: sandbox.app(),
             control.PREFIX: controls.app(),

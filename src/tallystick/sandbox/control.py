@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass
 
 import httpx2
@@ -19,6 +19,7 @@ from starlette.routing import Mount, Route
 
 from tallystick.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, from_iso, to_iso
 from tallystick.errors import StoreFailed, TallystickError
+from tallystick.sandbox import callers
 from tallystick.sandbox.faults import METHODS
 from tallystick.sandbox.reading import (
     Json,
@@ -84,10 +85,14 @@ class Ports:
 
 
 class Control:
-    """The endpoints. Every answer is JSON; what is wrong with a call is told as `{"error": …}`."""
+    """The endpoints. Every answer is JSON; what is wrong with a call is told as `{"error": …}`.
 
-    def __init__(self, ports: Ports, world: World) -> None:
+    `names` are those that the gateway is called by, beside localhost.
+    """
+
+    def __init__(self, ports: Ports, world: World, names: Container[str] = ()) -> None:
         self._ports = ports
+        self._own_names = names
         self._world = world
         self._clock = world.clock
         self._simulators = world.sandbox.simulators
@@ -119,13 +124,32 @@ class Control:
             ("DELETE", "/snapshots/{name}", self._delete_snapshot),
         ]
         routes = [
-            Route(path, _guarded(endpoint), methods=[method])
+            Route(path, self._guarded(endpoint), methods=[method])
             for method, path, endpoint in endpoints
         ]
         paths = {path.strip("/").split("/")[0] for _, path, _ in endpoints}
-        unknown = _guarded(_unknown(sorted(paths)))
+        unknown = self._guarded(_unknown(sorted(paths)))
         routes.append(Route("/{path:path}", unknown, methods=METHODS))
         return Starlette(routes=[Mount(PREFIX, routes=routes)])
+
+    def _guarded(self, endpoint: Endpoint) -> Endpoint:
+        """Answers only this machine, and tells what was wrong with a call."""
+
+        async def guarded(request: Request) -> Response:
+            if not _is_loopback(request):
+                return _refuse(403, "the control API answers only this machine")
+            if why := callers.why_not(request.headers, self._own_names):
+                return _refuse(403, why)
+            try:
+                return await endpoint(request)
+            except Refused as error:
+                return _refuse(error.status, str(error))
+            except StoreFailed as error:
+                return _refuse(500, f"the database does not answer ({error})")
+            except TallystickError as error:
+                return _refuse(getattr(error, "status", 400), str(error))
+
+        return guarded
 
     # ── clock ─────────────────────────────────────────────────────────────────────────────────
 
@@ -362,24 +386,6 @@ def _unknown(paths: list[str]) -> Endpoint:
         raise Refused(f"there is no {what}{suggestion(path, paths)}", status=404)
 
     return refuse
-
-
-def _guarded(endpoint: Endpoint) -> Endpoint:
-    """Answers only this machine, and tells what was wrong with a call."""
-
-    async def guarded(request: Request) -> Response:
-        if not _is_loopback(request):
-            return _refuse(403, "the control API answers only this machine")
-        try:
-            return await endpoint(request)
-        except Refused as error:
-            return _refuse(error.status, str(error))
-        except StoreFailed as error:
-            return _refuse(500, f"the database does not answer ({error})")
-        except TallystickError as error:
-            return _refuse(getattr(error, "status", 400), str(error))
-
-    return guarded
 
 
 def _refuse(status: int, error: str) -> Response:

@@ -220,8 +220,8 @@ def _iso(at_ms: int | None) -> str | None:
 async def rotate_keys(core: Core, *, learning_s: float = 0.0) -> Sequence[dict[str, Any]]:
     """A new data key for every application, and every box sealed anew; how many per table.
 
-    Between the two, `learning_s` seconds for the processes that serve to learn the new keys: until
-    then they could not open what is sealed with them.
+    Between the two, `learning_s` seconds for the processes that serve to learn the new keys and to
+    seal with them: a cell that is sealed with an old one after its table was walked stays so.
     """
     for application in await applications.list_all(core):
         await core.vault.rotate(core.db, application.id)

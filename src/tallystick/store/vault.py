@@ -23,7 +23,7 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tallystick.clock import Clock
+from tallystick.clock import SECOND_MS, Clock
 from tallystick.ids import Entropy
 from tallystick.secret import Secret
 from tallystick.store.db import Database, Reads, Statement, Transaction
@@ -37,6 +37,9 @@ _NONCE = bytes(12)
 _TEXT_PREFIX = "ts1."
 # Numbers are handed out before the commit: so many keys may appear after one with a higher number.
 _LATE_MAX = 64
+# So long after it was made every process that serves has learned a key: they look every two seconds
+# (`server/reconcile.py`). Before, they could not open what is sealed with it.
+LEARNED_MS = 5 * SECOND_MS
 
 # The installation's own keys have no application.
 NOBODY = ""
@@ -77,19 +80,15 @@ class DataKey(NamedTuple):
     purpose: str
     key: Secret[bytes]
     retired: bool
+    created_at: int
 
 
 SEAL, FINGERPRINT, PEPPER = "seal", "fingerprint", "pepper"
 
-_ALL = Statement("SELECT number, app_id, purpose, wrapped, wrapped_by, retired FROM data_key")
-_OF = Statement(
-    "SELECT number, app_id, purpose, wrapped, wrapped_by, retired FROM data_key"
-    " WHERE app_id = :app_id"
-)
-_NEWER = Statement(
-    "SELECT number, app_id, purpose, wrapped, wrapped_by, retired FROM data_key"
-    " WHERE number > :number ORDER BY number"
-)
+_COLUMNS = "number, app_id, purpose, wrapped, wrapped_by, retired, created_at"
+_ALL = Statement(f"SELECT {_COLUMNS} FROM data_key")
+_OF = Statement(f"SELECT {_COLUMNS} FROM data_key WHERE app_id = :app_id")
+_NEWER = Statement(f"SELECT {_COLUMNS} FROM data_key WHERE number > :number ORDER BY number")
 _ADD = Statement(
     "INSERT INTO data_key (app_id, purpose, wrapped, wrapped_by, retired, created_at)"
     " VALUES (:app_id, :purpose, :wrapped, :wrapped_by, :retired, :created_at)"
@@ -114,6 +113,7 @@ class Vault:
         self._entropy = entropy
         self._by_number: dict[int, DataKey] = {}
         self._in_use: dict[tuple[str, str], DataKey] = {}
+        self._rotated: set[str] = set()
 
     # ── keys ──────────────────────────────────────────────────────────────────────────────────
 
@@ -123,7 +123,11 @@ class Vault:
         Raises CannotOpen when a data key was wrapped by a key that is not among ours.
         """
         await db.transact(lambda tx: self._add(tx, NOBODY, PEPPER))
-        for row in await db.all(_ALL):
+        rows = await db.all(_ALL)
+        # The sandbox replaces all that there is: a key that is gone must not seal anything.
+        self._by_number.clear()
+        self._in_use.clear()
+        for row in rows:
             self._learn(row)
 
     async def add_application(self, tx: Transaction, app_id: str) -> None:
@@ -147,13 +151,17 @@ class Vault:
                 self._learn(row)
 
     async def rotate(self, db: Database, app_id: str) -> None:
-        """Retire the application's data key and make a new one; old boxes still open."""
+        """Retire the application's data key and make a new one; old boxes still open.
+
+        It is ours to seal with at once: who rotates waits for the others (LEARNED_MS).
+        """
 
         async def replace(tx: Transaction) -> None:
             await tx.run(_RETIRE, app_id=app_id, purpose=SEAL, retired=True)
             await self._add(tx, app_id, SEAL)
 
         await db.transact(replace)
+        self._rotated.add(app_id)
         await self._read(db, app_id)
 
     async def rewrap(self, db: Database) -> int:
@@ -200,7 +208,7 @@ class Vault:
         return nonce + box
 
     def _unwrap(self, row: Sequence[object]) -> DataKey:
-        number, app_id, purpose, wrapped, wrapped_by, retired = row
+        number, app_id, purpose, wrapped, wrapped_by, retired, created_at = row
         kek = self._keks.get(str(wrapped_by))
         if kek is None:
             raise CannotOpen(f"data key {number} needs the encryption key {wrapped_by}")
@@ -211,7 +219,14 @@ class Vault:
             )
         except InvalidTag:
             raise CannotOpen(f"data key {number} does not open") from None
-        return DataKey(int(str(number)), str(app_id), str(purpose), Secret(key), bool(retired))
+        return DataKey(
+            int(str(number)),
+            str(app_id),
+            str(purpose),
+            Secret(key),
+            bool(retired),
+            int(str(created_at)),
+        )
 
     def _key(self, app_id: str, purpose: str) -> DataKey:
         try:
@@ -219,11 +234,23 @@ class Vault:
         except KeyError:
             raise CannotOpen(f"there is no {purpose} key for this application") from None
 
+    def _sealing(self, app_id: str) -> DataKey:
+        """The key in use, or the one before it while there may be a process without it."""
+        key = self._key(app_id, SEAL)
+        if app_id in self._rotated or not self._is_fresh(key):
+            return key
+        own = [k for k in self._by_number.values() if (k.app_id, k.purpose) == (app_id, SEAL)]
+        known = [each for each in own if not self._is_fresh(each)]
+        return max(known) if known else min(own)
+
+    def _is_fresh(self, key: DataKey) -> bool:
+        return abs(self._clock.now_ms() - key.created_at) < LEARNED_MS
+
     # ── boxes ─────────────────────────────────────────────────────────────────────────────────
 
     def seal(self, place: Place, data: bytes) -> bytes:
         """A box that opens only at `place`."""
-        key = self._key(place.app_id, SEAL)
+        key = self._sealing(place.app_id)
         salt = self._entropy.bytes(_SALT)
         encrypt, commit = _derive(key.key.reveal(), salt)
         head = bytes((_VERSION,)) + key.number.to_bytes(4)

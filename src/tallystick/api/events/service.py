@@ -63,5 +63,4 @@ async def list_newest(
     core: Core, app_id: str, limit: int, offset: int
 ) -> tuple[list[EventRow], int]:
     """One page, newest first, and how many there are."""
-    rows = await store.list_newest(core.db, app_id, limit, offset)
-    return rows, await store.count(core.db, app_id)
+    return await store.list_newest(core.db, app_id, limit, offset)

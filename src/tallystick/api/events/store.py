@@ -15,9 +15,13 @@ _ADD = Statement(
     " RETURNING number"
 )
 _FIND = Statement(f"SELECT {_COLUMNS} FROM event WHERE app_id = :app_id AND id = :id")
-_LIST = Statement(
-    f"SELECT {_COLUMNS} FROM event WHERE app_id = :app_id"
-    " ORDER BY number DESC LIMIT :limit OFFSET :offset"
+_LIST, _LIST_FAR = (
+    Statement(
+        f"SELECT {_COLUMNS} FROM event WHERE app_id = :app_id"
+        " ORDER BY number DESC LIMIT :limit OFFSET :offset",
+        walks=far,
+    )
+    for far in (False, True)
 )
 _KIND = "events"
 
@@ -46,10 +50,12 @@ async def find(reads: Reads, app_id: str, event_id: str) -> EventRow | None:
     return EventRow(*row) if row else None
 
 
-async def list_newest(reads: Reads, app_id: str, limit: int, offset: int) -> list[EventRow]:
-    rows = await reads.all(_LIST, app_id=app_id, limit=limit, offset=offset)
-    return [EventRow(*row) for row in rows]
-
-
-async def count(reads: Reads, app_id: str) -> int:
-    return await tally.total(reads, app_id, _KIND)
+async def list_newest(
+    reads: Reads, app_id: str, limit: int, offset: int
+) -> tuple[list[EventRow], int]:
+    """One page, and how many there are in all."""
+    if await tally.is_beyond(reads, app_id, _KIND, offset):
+        return [], await tally.total(reads, app_id, _KIND)
+    newest = _LIST_FAR if offset > tally.FAR else _LIST
+    rows = await reads.all(newest, app_id=app_id, limit=limit, offset=offset)
+    return [EventRow(*row) for row in rows], await tally.total(reads, app_id, _KIND)

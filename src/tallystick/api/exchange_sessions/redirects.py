@@ -29,14 +29,15 @@ def is_redirect_url(value: object) -> bool:
 
 
 def problems_of(
-    value: object, registered: Sequence[str], *, anything_goes: bool
+    value: object, registered: Sequence[str], *, anything_goes: bool, web_only: bool
 ) -> list[FieldError]:
     """What is wrong with a redirect URL that a client sent.
 
     `anything_goes` is the sandbox's leniency: an application that has registered nothing may use
-    any address of the right form.
+    any address of the right form. `web_only`: we send the person there ourselves, where a package
+    name would be a path of our own.
     """
-    if not is_redirect_url(value):
+    if not is_redirect_url(value) or (web_only and not _WEB.fullmatch(str(value))):
         return [FieldError("Invalid", f"{HREF} is invalid", HREF)]
     if value in registered or (anything_goes and not registered):
         return []

@@ -58,6 +58,9 @@ class ProviderSession(msgspec.Struct, frozen=True, omit_defaults=True):
     token: str | None = None
     data: Mapping[str, str] | None = None
 
+    def __repr__(self) -> str:
+        return "ProviderSession(«secret»)"
+
 
 # What the server uses of this resource.
 is_redirect_url = redirects.is_redirect_url
@@ -92,8 +95,8 @@ def check(
     if partner is None:
         code = "Invalid" if partner_sent else "Required"
         errors.append(FieldError(code, f"{PARTNER_HREF} is invalid", PARTNER_HREF))
-    required = partner is not None and partner.has(ReturnsByRedirect)
-    errors += _redirect_problems(core, principal, redirect_url, required=required)
+    through_us = partner is not None and partner.has(ReturnsByRedirect)
+    errors += _redirect_problems(core, principal, redirect_url, through_us=through_us)
     errors += _card_problems(partner, card_details)
     if partner is None or errors:
         raise ValidationFailed(errors[0].message, errors=errors)
@@ -120,14 +123,18 @@ def _holder(card_details: object) -> CardHolder | None:
 
 
 def _redirect_problems(
-    core: Core, principal: Principal, redirect_url: object, *, required: bool
+    core: Core, principal: Principal, redirect_url: object, *, through_us: bool
 ) -> list[FieldError]:
+    """`through_us`: the partner sends the person back to us, and we have to know where to next."""
     if redirect_url is not None:
         return redirects.problems_of(
-            redirect_url, principal.redirect_urls, anything_goes=not core.live
+            redirect_url,
+            principal.redirect_urls,
+            anything_goes=not core.live,
+            web_only=through_us,
         )
     said = f"{redirects.HREF} is invalid"
-    return [FieldError("Required", said, redirects.HREF)] if required else []
+    return [FieldError("Required", said, redirects.HREF)] if through_us else []
 
 
 async def start(
@@ -175,7 +182,7 @@ async def start_reauth(
     if not partner.has(Reauthenticates):
         raise Forbidden(NOT_REPAIRABLE)
     errors = _redirect_problems(
-        core, principal, redirect_url, required=partner.has(ReturnsByRedirect)
+        core, principal, redirect_url, through_us=partner.has(ReturnsByRedirect)
     )
     if errors:
         raise ValidationFailed(errors[0].message, errors=errors)

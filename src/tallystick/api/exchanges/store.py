@@ -106,9 +106,6 @@ _TAKE = Statement(
     "UPDATE exchange_intent SET tried = tried + 1, lease_until = :lease_until"
     " WHERE id = :id AND tried = :tried AND state IN ('calling', 'granted')"
 )
-_COUNT_OPEN = Statement(
-    "SELECT count(*) FROM exchange_intent WHERE state IN ('calling', 'granted')"
-)
 _ORPHANS = Statement(
     f"SELECT {_INTENT_COLUMNS} FROM exchange_intent WHERE state = 'orphan' ORDER BY id"
 )
@@ -323,11 +320,6 @@ async def list_open(reads: Reads, now_ms: int, limit: int) -> list[IntentRow]:
 async def take(tx: Transaction, intent: IntentRow, lease_until: int) -> bool:
     taken = await tx.run(_TAKE, id=intent.id, tried=intent.tried, lease_until=lease_until)
     return taken > 0
-
-
-async def count_open(reads: Reads) -> int:
-    row = await reads.one(_COUNT_OPEN)
-    return row[0] if row else 0
 
 
 async def list_orphans(reads: Reads) -> list[IntentRow]:

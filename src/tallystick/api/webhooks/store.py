@@ -214,6 +214,9 @@ async def list_newest(
         "subscription_id": subscription_id,
         **msgspec.structs.asdict(narrowed),
     }
+    everything = narrowed == Filter()
+    if everything and await tally.is_beyond(reads, app_id, subscription_id, offset):
+        return [], {}, await tally.total(reads, app_id, subscription_id)
     found = await reads.all(_LIST, **matched, limit=limit, offset=offset)
     page = [WebhookRow(*row) for row in found]
     attempts: dict[str, list[AttemptRow]] = {}
@@ -222,7 +225,7 @@ async def list_newest(
         for row in await reads.all(_ATTEMPTS_OF_PAGE, **matched, first=first, last=last):
             attempt = _attempt(row)
             attempts.setdefault(attempt.webhook_id, []).append(attempt)
-    if narrowed == Filter():
+    if everything:
         total = await tally.total(reads, app_id, subscription_id)
     else:
         counted = await reads.one(_COUNT, **matched)

@@ -218,6 +218,29 @@ async def test_lists_that_are_narrowed_oddly(client):
         assert (await client.get(f"/customers?{name}=a%00b")).status_code == 400
 
 
+async def test_what_is_longer_than_any_name_finds_nothing(client):
+    longest = {
+        **ADA,
+        "firstName": "Å" * 50,
+        "lastName": "b_" * 25,
+        "email": "a" * 242 + "@example.com",
+    }
+    await client.create("/customers", {**longest, "businessName": "_É" * 127 + "_"})
+    queries = {
+        f"search={'å' * 50} {'B_' * 25}": 1,
+        f"search={'_é' * 127}_": 1,
+        f"search={longest['email']}": 1,
+        f"email={longest['email']}": 1,
+        f"search={'_é' * 127}__": 0,
+    }
+    for long in ("x" * 60_000, "_" * 30_000):
+        queries |= {f"search={long}": 0, f"email={long}": 0, f"email=a&search={long}": 0}
+    for query, total in queries.items():
+        answer = await client.get(f"/customers?{query}")
+        assert (answer.status_code, answer.json()["total"]) == (200, total), query[:80]
+        assert len(answer.json()["_embedded"]["customers"]) == total
+
+
 async def test_somebody_suspended_by_verification_is_activated_as_verified(client):
     made = await client.create("/customers", {**PERSONAL, "firstName": "suspended"})
     back = (await client.post(made, json={"status": "reactivated"})).json()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from tallystick.api.exchange_sessions.service import is_redirect_url
+from tallystick.api.exchange_sessions.service import ProviderSession, is_redirect_url
 from tallystick.store.db import Statement
 
 pytestmark = pytest.mark.anyio
@@ -34,6 +34,11 @@ async def test_the_partners_token_is_sealed(gateway):
     shown = (await client.get(await client.session(await client.customer(), "Plaid"))).json()
     rows = await gateway.core.db.all(Statement("SELECT * FROM exchange_session"))
     assert shown["externalProviderSessionToken"] not in str([tuple(row) for row in rows])
+
+
+def test_what_is_in_a_box_does_not_show_itself():
+    opened = ProviderSession("https://hush.test/", "hush", {"a": "hush"})
+    assert "hush" not in f"{opened} {opened!r}"
 
 
 @pytest.mark.parametrize(

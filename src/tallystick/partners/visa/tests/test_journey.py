@@ -124,6 +124,24 @@ async def test_a_first_consent_that_comes_back_without_a_report_is_an_error(clie
     assert (await client.get(f"{customer}/exchanges")).json()["total"] == 0
 
 
+@pytest.mark.parametrize("registered", [[], ["com.example.app123"]], ids=["any", "registered"])
+async def test_nobody_is_sent_back_to_what_is_no_web_address(gateway, registered):
+    """A package name would be a relative path in our redirect (threat T6)."""
+    client = await gateway.application(redirect_urls=[BACK, *registered] if registered else [])
+    customer = await client.customer()
+    partner = {"exchange-partner": {"href": PARTNER_HREF}}
+    exchange = said(await returned(client, await started(client, customer)))["exchange"]
+    to = {"redirect-url": {"href": "com.example.app123"}}
+    for path, links in (
+        (f"{customer}/exchange-sessions", {**partner, **to}),
+        (f"/exchanges/{exchange}/exchange-sessions", to),
+    ):
+        answer = await client.post(path, json={"_links": links})
+        assert (answer.status_code, answer.json()["code"]) == (400, "ValidationError"), path
+        (error,) = answer.json()["_embedded"]["errors"]
+        assert (error["code"], error["path"]) == ("Invalid", "/_links/redirect-url/href")
+
+
 async def test_a_session_of_another_customer_cannot_be_ended_with_ones_own_report(client):
     """The consent swap (threat T9): the report is another person's than the session's."""
     victim, attacker = await client.customer(), await client.customer()
