@@ -32,9 +32,6 @@ BUSY_MS = 5_000
 # A read that walks is given up after so long (as on PostgreSQL), looked at every so many steps.
 WALK_S = 5.0
 WALK_STEPS = 10_000
-# What the reader may keep of the file, in KiB. With SQLite's own 2 MB a read from among 100,000
-# exchanges fetched two pages; a small store fills neither.
-CACHE_KB = 16_384
 
 _PRAGMAS = """
 PRAGMA synchronous = FULL;
@@ -111,7 +108,6 @@ class SqliteDatabase:
 
     async def open(self) -> None:
         self._reader = open_connection(self._path)
-        self._reader.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         self._writer = open_connection(self._path)
 
     async def close(self) -> None:
