@@ -11,6 +11,7 @@ from tallystick.api.exchanges import grants, redemption, store
 from tallystick.clock import SECOND_MS
 from tallystick.partners.errors import PartnerRefused, PartnerUnavailable
 from tallystick.partners.registry import GuardedPartner
+from tallystick.store import audit
 from tallystick.store.db import Statement
 
 pytestmark = pytest.mark.anyio
@@ -170,6 +171,11 @@ async def test_a_grant_whose_answer_was_lost_is_an_orphan(gateway, client, monke
     assert (orphan.partner_key, orphan.failure) == ("plaid", "INVALID_PUBLIC_TOKEN")
     assert orphan.proof_sealed is None
     assert (await client.get(f"{customer}/exchanges")).json()["total"] == 0
+    await redemption.resolve_orphan(gateway.core, orphan.id)
+    assert await redemption.list_orphans(gateway.core) == []
+    (noted,) = await audit.newest(gateway.core.db, 1)
+    assert (noted.app_id, noted.resource_id) == (orphan.app_id, orphan.id)
+    assert noted.change == "orphan resolved"
 
 
 async def test_a_refusal_while_resuming_does_not_lose_the_grant(gateway, client, monkeypatch):

@@ -14,7 +14,6 @@ from tallystick.errors import StoreFailed
 from tallystick.partners.contract import Proof
 from tallystick.partners.errors import PartnerUnavailable
 from tallystick.partners.registry import GuardedPartner
-from tallystick.store import audit
 from tallystick.store.db import Statement
 
 pytestmark = pytest.mark.anyio
@@ -119,27 +118,3 @@ async def test_a_proof_is_not_kept_for_a_partner_that_stays_silent(
     await redemption.resume(gateway.core)
     ((sealed, now),) = await gateway.core.db.all(PROOFS)
     assert (sealed, now) == (None, state)
-
-
-async def test_that_an_orphan_was_seen_to_is_in_the_audit_log(gateway, client, monkeypatch):
-    customer = await client.customer()
-    proof = await client.plaid_proof(customer)
-    redeem = GuardedPartner.redeem
-
-    async def lost(self, wanted):
-        await redeem(self, wanted)
-        raise PartnerUnavailable("TIMED_OUT")
-
-    monkeypatch.setattr(GuardedPartner, "redeem", lost)
-    await client.post(f"{customer}/exchanges", json=proof)
-    monkeypatch.setattr(GuardedPartner, "redeem", redeem)
-    gateway.clock.advance(redemption.LEASE_MS + SECOND_MS)
-    await redemption.resume(gateway.core)
-    (orphan,) = await redemption.list_orphans(gateway.core)
-    await redemption.resolve_orphan(gateway.core, orphan.id)
-    (entry,) = await audit.newest(gateway.core.db, 1)
-    assert (entry.app_id, entry.resource_id, entry.change) == (
-        orphan.app_id,
-        orphan.id,
-        "orphan resolved",
-    )
