@@ -7,9 +7,10 @@ that add at the same time would else wait for each other until they commit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from zlib import crc32
 
-from tallystick.store.db import Reads, Statement, Transaction
+from tallystick.store.db import Reads, Row, Statement, Transaction
 
 SLOTS = 64
 
@@ -41,8 +42,26 @@ async def total(reads: Reads, app_id: str, kind: str) -> int:
 
 
 async def is_beyond(reads: Reads, app_id: str, kind: str, offset: int) -> bool:
-    """Whether a page that is FAR from the newest has nothing, so that nothing need be skipped.
-
-    The page's own total is asked for after its rows: one that came between must have a next page.
-    """
+    """Whether a page that is FAR from the newest has nothing, so that nothing need be skipped."""
     return offset > FAR and offset >= await total(reads, app_id, kind)
+
+
+async def page(
+    reads: Reads,
+    statements: tuple[Statement, Statement],
+    app_id: str,
+    kind: str,
+    limit: int,
+    offset: int,
+) -> tuple[Sequence[Row], int]:
+    """One page of all rows of a kind, and how many there are in all.
+
+    `statements` are the same but that the second `walks`: it is for pages FAR from the newest. The
+    total is asked for after the rows: one that came between must have a next page.
+    """
+    rows: Sequence[Row] = ()
+    if not await is_beyond(reads, app_id, kind, offset):
+        near, far = statements
+        chosen = far if offset > FAR else near
+        rows = await reads.all(chosen, app_id=app_id, limit=limit, offset=offset)
+    return rows, await total(reads, app_id, kind)

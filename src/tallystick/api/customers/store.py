@@ -55,10 +55,8 @@ _COUNT = Statement(f"SELECT count(*) FROM customer WHERE app_id = :app_id{_MATCH
 _OF_EMAIL = f" FROM customer WHERE app_id = :app_id AND email_folded = :email_folded{_MATCHES}"
 _LIST_OF_EMAIL = Statement(f"SELECT {_COLUMNS}{_OF_EMAIL}{_PAGE}")
 _COUNT_OF_EMAIL = Statement(f"SELECT count(*){_OF_EMAIL}")
-_NEWEST, _NEWEST_FAR = (
-    Statement(f"SELECT {_COLUMNS} FROM customer WHERE app_id = :app_id{_PAGE}", walks=far)
-    for far in (False, True)
-)
+_ALL = f"SELECT {_COLUMNS} FROM customer WHERE app_id = :app_id{_PAGE}"
+_NEAR, _FAR = Statement(_ALL), Statement(_ALL, walks=True)
 _KIND = "customers"
 
 # The longest text that is looked through has 255 characters, and in lower case up to twice as many.
@@ -162,7 +160,8 @@ async def list_newest(
 ) -> tuple[list[CustomerRow], int]:
     """One page, and how many there are in all."""
     if not narrowed.narrows:
-        return await _list_all(reads, app_id, limit, offset)
+        rows, total = await tally.page(reads, (_NEAR, _FAR), app_id, _KIND, limit, offset)
+        return [CustomerRow(*row) for row in rows], total
     if len(narrowed.search) > SEARCH_CHARS_MAX:
         return [], 0
     matching, counting = (_LIST_OF_EMAIL, _COUNT_OF_EMAIL) if narrowed.email else (_LIST, _COUNT)
@@ -170,13 +169,3 @@ async def list_newest(
     rows = await reads.all(matching, **values, limit=limit, offset=offset)
     counted = await reads.one(counting, **values)
     return [CustomerRow(*row) for row in rows], counted[0] if counted else 0
-
-
-async def _list_all(
-    reads: Reads, app_id: str, limit: int, offset: int
-) -> tuple[list[CustomerRow], int]:
-    if await tally.is_beyond(reads, app_id, _KIND, offset):
-        return [], await tally.total(reads, app_id, _KIND)
-    newest = _NEWEST_FAR if offset > tally.FAR else _NEWEST
-    rows = await reads.all(newest, app_id=app_id, limit=limit, offset=offset)
-    return [CustomerRow(*row) for row in rows], await tally.total(reads, app_id, _KIND)

@@ -15,14 +15,11 @@ _ADD = Statement(
     " RETURNING number"
 )
 _FIND = Statement(f"SELECT {_COLUMNS} FROM event WHERE app_id = :app_id AND id = :id")
-_LIST, _LIST_FAR = (
-    Statement(
-        f"SELECT {_COLUMNS} FROM event WHERE app_id = :app_id"
-        " ORDER BY number DESC LIMIT :limit OFFSET :offset",
-        walks=far,
-    )
-    for far in (False, True)
+_ALL = (
+    f"SELECT {_COLUMNS} FROM event WHERE app_id = :app_id"
+    " ORDER BY number DESC LIMIT :limit OFFSET :offset"
 )
+_NEAR, _FAR = Statement(_ALL), Statement(_ALL, walks=True)
 _KIND = "events"
 
 
@@ -54,8 +51,5 @@ async def list_newest(
     reads: Reads, app_id: str, limit: int, offset: int
 ) -> tuple[list[EventRow], int]:
     """One page, and how many there are in all."""
-    if await tally.is_beyond(reads, app_id, _KIND, offset):
-        return [], await tally.total(reads, app_id, _KIND)
-    newest = _LIST_FAR if offset > tally.FAR else _LIST
-    rows = await reads.all(newest, app_id=app_id, limit=limit, offset=offset)
-    return [EventRow(*row) for row in rows], await tally.total(reads, app_id, _KIND)
+    rows, total = await tally.page(reads, (_NEAR, _FAR), app_id, _KIND, limit, offset)
+    return [EventRow(*row) for row in rows], total
