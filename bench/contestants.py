@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ class InstantConnector:
 
     async def start_session(self, _request: SessionRequest) -> SessionStarted:
         return SessionStarted(
-            expires_at=4 * HOUR_MS,
+            expires_at=int(time.time() * 1000) + 4 * HOUR_MS,
             token=Secret("link-sandbox-00000000-0000-4000-8000-000000000000"),
         )
 

@@ -1,9 +1,9 @@
 """The same requests to stores of growing size, and what an operator does to the largest meanwhile.
 
 `SIZES`, in the environment, are numbers of exchanges; `WORKS` is what the operator does. With
-`STORES=FOLDER` the stores on SQLite stay there and are used again: ten million exchanges take most
-of an hour to write. What is asked for is chosen anew for each request, from all over the store: a
-large store must not live off a few warm pages.
+`STORES=FOLDER` the stores stay there (of PostgreSQL their keys, and the databases on its server)
+and are used again: ten million exchanges take most of an hour to write. What is asked for is chosen
+anew for each request, from all over the store: a large store must not live off a few warm pages.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from bench import ROUNDS, SECONDS, Bars, Note
 from bench.filling import fill
 from bench.load import Result, check, fire, request
 from bench.mocks import Bodies
-from bench.serving import Contestant, Missing, link, postgres
+from bench.serving import POSTGRES, Contestant, Missing, create_database, link, postgres
 
 TAKES_LONG = "it writes large stores first"
 
@@ -120,15 +120,12 @@ def ratios(medians: dict[str, float]) -> dict[str, float]:
 
 
 def grown(stack: contextlib.ExitStack, engine: str, size: int, note: Note) -> Grown:
-    if engine == "sqlite":
-        data_dir = Path(STORES or stack.enter_context(tempfile.TemporaryDirectory()), str(size))
-        url = f"sqlite:///{data_dir}/tallystick.db"
-    else:
-        data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = stack.enter_context(postgres())
+    folder = STORES or stack.enter_context(tempfile.TemporaryDirectory())
+    data_dir = Path(folder, f"{engine}-{size}")
     filled = data_dir / "filled.json"
+    url = address(stack, data_dir, engine, there=filled.exists())
     if not filled.exists():
-        filled.parent.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(parents=True)
         filled.write_bytes(msgspec.json.encode(write(data_dir, url, size)))
     kept = msgspec.json.decode(filled.read_bytes(), type=Filled)
     note(f"fill.{engine}.{size}_s", kept.seconds)
@@ -138,6 +135,18 @@ def grown(stack: contextlib.ExitStack, engine: str, size: int, note: Note) -> Gr
     stack.callback(gateway.stop)
     sent = requests(gateway, kept.exchanges, kept.customers)
     return Grown(engine, size, data_dir, url, gateway, sent)
+
+
+def address(stack: contextlib.ExitStack, data_dir: Path, engine: str, *, there: bool) -> str:
+    """The URL of the store, or of an empty database for it."""
+    if engine == "sqlite":
+        return f"sqlite:///{data_dir}/tallystick.db"
+    if not STORES:
+        return stack.enter_context(postgres())
+    name = f"tallystick_{data_dir.name}"
+    if not there:
+        create_database(name)
+    return f"{POSTGRES}/{name}"
 
 
 class Filled(msgspec.Struct):

@@ -101,11 +101,16 @@ class Missing(Exception):
 def postgres() -> Iterator[str]:
     """The URL of a new database, as durable as its server is set up to be. Raises Missing."""
     name = f"tallystick_bench_{time.monotonic_ns()}"
-    asyncio.run(_on_server(f'CREATE DATABASE "{name}"'))
+    create_database(name)
     try:
         yield f"{POSTGRES}/{name}"
     finally:
         asyncio.run(_on_server(f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+def create_database(name: str) -> None:
+    """Raises Missing."""
+    asyncio.run(_on_server(f'CREATE DATABASE "{name}"'))
 
 
 async def _on_server(sql: str) -> None:

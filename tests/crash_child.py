@@ -44,7 +44,7 @@ class SteppedTransaction:
     def __init__(self, tx: Any, steps: Steps) -> None:
         self._tx = tx
         self._steps = steps
-        self.one, self.all = tx.one, tx.all
+        self.one, self.all, self.many = tx.one, tx.all, tx.many
 
     async def run(self, statement: Any, **values: Any) -> int:
         done = await self._tx.run(statement, **values)

@@ -54,7 +54,7 @@ READINGS = """
 | duplicate members, control characters, lone surrogates, NaN, depth over 16 | 400 `BadRequest` |
 | ids | version 7 UUIDs; read without regard to case |
 | links in bodies | our own base or an alias host, then the exact path; nothing else |
-| a session whose token has expired | is still shown |
+| a session whose token has expired | is still shown; a day later without what the partner gave for it, which is then destroyed |
 | a partner that does not answer five times in a row | is left alone for ten seconds; calls meanwhile get the same 500 `RequestTimeout` |
 | when an exchange is deactivated or removed | [how an exchange lives](exchange-life.md) |
 | a customer's cards | ten; debit cards of the US |

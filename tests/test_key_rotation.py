@@ -73,6 +73,23 @@ async def test_an_application_that_is_made_meanwhile_does_not_end_the_rotation(g
     assert (await client.get(session)).status_code == 200
 
 
+async def test_a_damaged_cell_is_named_and_does_not_end_the_rotation(gateway):
+    client = await gateway.application()
+    customer = await client.customer()
+    sessions = [await client.session(customer, "Plaid") for _ in range(3)]
+    damaged = sessions[0].rpartition("/")[2]
+    damage = Statement("UPDATE exchange_session SET provider_session_sealed = :box WHERE id = :id")
+    await gateway.core.db.transact(lambda tx: tx.run(damage, box=b"\x01" + b"?" * 90, id=damaged))
+    done = await operate.rotate_keys(gateway.core)
+    of_sessions = next(each for each in done if each["table"] == "exchange_session")
+    assert (of_sessions["cells"], of_sessions["damaged"]) == (2, [damaged])
+    assert all(not each["damaged"] for each in done if each is not of_sessions)
+    box = Statement("SELECT provider_session_sealed FROM exchange_session WHERE id = :id")
+    kept = await gateway.core.db.one(box, id=damaged)
+    assert bytes(kept[0]) == b"\x01" + b"?" * 90
+    assert [(await client.get(each)).status_code for each in sessions] == [500, 200, 200]
+
+
 async def test_every_sealed_column_is_known_to_the_rotation(tmp_path):
     url = f"sqlite:///{tmp_path}/t.db"
     async with in_process(tmp_path, url):

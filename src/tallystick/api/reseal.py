@@ -1,8 +1,8 @@
 """Key rotation: every sealed cell of every table is opened and sealed with the key in use.
 
-Runs while the gateway serves: rows are taken in small transactions, each followed by a rest of its
-own length, and a row that was changed in between is left to its new value, which the key in use has
-sealed already.
+Runs while the gateway serves: rows are written in small transactions, each followed by a rest of
+its own length, and a row that was changed in between is left to its new value, which the key in use
+has sealed already. A box that does not open is left as it is, and told.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tallystick.core import Core
-from tallystick.store.db import Statement, Transaction
-from tallystick.store.vault import Place
+from tallystick.store.db import Row, Statement, Value
+from tallystick.store.vault import CannotOpen, Place, Vault
 
 ROWS_AT_ONCE = 200
+DAMAGED_MAX = 100
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,15 @@ _UPDATE = {
 
 
 async def reseal_all(core: Core) -> Sequence[dict[str, Any]]:
-    """One entry per sealed column: its table and column, and how many cells were sealed anew."""
-    return [
-        {"table": each.table, "column": each.column, "cells": await _reseal(core, each)}
-        for each in SEALED
-    ]
+    """One entry per sealed column: its table and column, how many cells were sealed anew, and the
+    ids of rows whose box does not open (DAMAGED_MAX of them), which stay as they are.
+    """
+    return [await _reseal(core, each) for each in SEALED]
 
 
-async def _reseal(core: Core, column: SealedColumn) -> int:
-    done = 0
+async def _reseal(core: Core, column: SealedColumn) -> dict[str, Any]:
+    cells = 0
+    damaged: list[str] = []
     after: Any = b"" if column.key == "key_hash" else ""
     after_app = ""
     while rows := await core.db.all(
@@ -93,29 +94,33 @@ async def _reseal(core: Core, column: SealedColumn) -> int:
     ):
         # Another process may have made an application since, and sealed with its key.
         await core.vault.learn(core.db)
-        stale = [row for row in rows if row[2] and not core.vault.is_current(bytes(row[2]))]
         after, after_app = rows[-1][:2]
-        if stale:
+        renewed = _renewed(core.vault, column, rows, damaged)
+        if renewed:
             started = time.monotonic()
-            done += await core.db.transact(lambda tx, stale=stale: _renew(core, tx, column, stale))  # type: ignore[misc]
+            await core.db.transact(lambda tx, renewed=renewed: tx.many(column.update, renewed))  # type: ignore[misc]
+            cells += len(renewed)
             # SQLite's lock is not given in turn: who takes it again at once keeps others out.
             await asyncio.sleep(time.monotonic() - started)
-    return done
+    found = {"table": column.table, "column": column.column, "cells": cells}
+    return {**found, "damaged": damaged[:DAMAGED_MAX]}
 
 
-async def _renew(
-    core: Core, tx: Transaction, column: SealedColumn, rows: Sequence[Sequence[Any]]
-) -> int:
-    changed = 0
+def _renewed(
+    vault: Vault, column: SealedColumn, rows: Sequence[Row], damaged: list[str]
+) -> list[dict[str, Value]]:
+    """The values of `column.update` for every row whose box an earlier key has sealed."""
+    renewed: list[dict[str, Value]] = []
     for key, app_id, box in rows:
+        if not box or vault.is_current(bytes(box)):
+            continue
         row_id = bytes(key).hex() if isinstance(key, bytes) else key
         place = Place(app_id, column.table, column.column, row_id)
-        opened = core.vault.open_box(place, bytes(box))
-        changed += await tx.run(
-            column.update,
-            key=key,
-            app_id=app_id,
-            stale=bytes(box),
-            fresh=core.vault.seal(place, opened.reveal()),
-        )
-    return changed
+        stale = bytes(box)
+        try:
+            fresh = vault.seal(place, vault.open_box(place, stale).reveal())
+        except CannotOpen:
+            damaged.append(row_id)
+        else:
+            renewed.append({"key": key, "app_id": app_id, "stale": stale, "fresh": fresh})
+    return renewed

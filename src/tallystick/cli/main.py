@@ -27,7 +27,7 @@ from tallystick.cli import (
     trigger,
     webhooks,
 )
-from tallystick.cli.outcome import WRONG_USAGE, CommandFailed
+from tallystick.cli.outcome import FAILED, WRONG_USAGE, CommandFailed
 from tallystick.cli.output import Format, readable, show
 from tallystick.errors import TallystickError
 
@@ -269,13 +269,16 @@ def change_app(
 def rotate(*, format: Format = "json") -> None:  # noqa: A002
     """Make a new data key for every application and seal everything anew with it.
 
-    Safe while the gateway serves.
+    Safe while the gateway serves. What does not open stays as it is and is named; then 1.
 
     Example: tallystick keys rotate
     """
     from tallystick.cli.operate import rotate_keys
 
-    show(asyncio.run(rotate_keys()), format)
+    found = asyncio.run(rotate_keys())
+    show(found, format)
+    if any(each["damaged"] for each in found):
+        sys.exit(FAILED)
 
 
 @keys.command(name="rewrap")

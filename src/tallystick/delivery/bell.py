@@ -6,7 +6,7 @@ Other processes' commits ring nothing here; those the worker finds when it looks
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from tallystick.api.webhooks import store
@@ -82,3 +82,8 @@ class _Watched:
         if statement in _WATCHED:
             self._written.add(str(values["subscription_id"]))
         return await self._inner.run(statement, **values)
+
+    async def many(self, statement: Statement, rows: Sequence[Mapping[str, Value]]) -> None:
+        if statement in _WATCHED:
+            self._written.update(str(row["subscription_id"]) for row in rows)
+        await self._inner.many(statement, rows)

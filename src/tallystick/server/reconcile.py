@@ -8,6 +8,7 @@ import asyncio
 
 import structlog
 
+from tallystick.api.exchange_sessions import service as exchange_sessions
 from tallystick.api.exchanges import service as exchanges
 from tallystick.api.funding_sources import service as funding_sources
 from tallystick.api.webhook_subscriptions import service as subscriptions
@@ -40,7 +41,8 @@ async def keep_reconciling(core: Core) -> None:
 async def forget(core: Core) -> int:
     """Destroy what was kept for its time, and no longer; how much that was."""
     return (
-        await funding_sources.forget(core)
+        await exchange_sessions.forget(core)
+        + await funding_sources.forget(core)
         + await subscriptions.forget(core)
         + await webhooks.forget(core)
     )

@@ -77,6 +77,10 @@ class Transaction(Reads, Protocol):
         """Execute; the number of rows that were inserted, changed or deleted."""
         ...
 
+    async def many(self, statement: Statement, rows: Sequence[Mapping[str, Value]]) -> None:
+        """Execute once with the values of each of `rows`, without waiting in between."""
+        ...
+
 
 Unit = Callable[[Transaction], Awaitable[T]]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
@@ -220,3 +220,7 @@ class _PostgresTransaction:
         )
         count = tag.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
+
+    async def many(self, statement: Statement, rows: Sequence[Mapping[str, Value]]) -> None:
+        sql = statement.numbered[0]
+        await self._connection.executemany(sql, [values_of(statement, row) for row in rows])

@@ -16,7 +16,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -297,3 +297,6 @@ class _SqliteTransaction:
 
     async def run(self, statement: Statement, **values: Value) -> int:
         return self._db.execute(statement.sql, values).rowcount
+
+    async def many(self, statement: Statement, rows: Sequence[Mapping[str, Value]]) -> None:
+        self._db.executemany(statement.sql, rows)

@@ -18,6 +18,7 @@ from tallystick.api.exchange_sessions.store import ExchangeSessionRow
 from tallystick.api.exchange_sessions.wire import ForCard, PostedHolder
 from tallystick.api.exchanges import service as exchanges
 from tallystick.body import problems
+from tallystick.clock import DAY_MS
 from tallystick.core import Core, Principal
 from tallystick.errors import FieldError, Forbidden, NotFound, ValidationFailed
 from tallystick.partners.contract import (
@@ -38,6 +39,10 @@ from tallystick.store.db import Transaction
 from tallystick.store.idempotency import Claim, Outcome
 from tallystick.store.vault import Place
 
+# An expired link token is worth nothing, but still names a person to its partner.
+FORGET_AFTER_MS = DAY_MS
+FORGET_AT_ONCE = 500
+
 PARTNER_HREF = "/_links/exchange-partner/href"
 CARD_DETAILS = "cardDetails"
 # Where partners post notices and send browsers back to (decision 3).
@@ -52,7 +57,7 @@ ABSENT = "Exchange session not found."
 
 
 class ProviderSession(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is sealed with a session: exactly one of the three is set."""
+    """What is sealed with a session: exactly one of the three is set, none once it is forgotten."""
 
     href: str | None = None
     token: str | None = None
@@ -286,13 +291,26 @@ def _row(
 
 
 async def show(core: Core, app_id: str, session_id: str) -> Shown:
-    """Raises NotFound. An expired session is still shown; its token no longer works (10.15)."""
+    """Raises NotFound. An expired session is still shown; its token no longer works (10.15), and
+    FORGET_AFTER_MS later it is gone.
+    """
     row = await store.find(core.db, app_id, session_id)
     if row is None:
         raise NotFound(ABSENT)
+    partner = core.partners.by_key(row.partner_key)
+    if not row.provider_session_sealed:
+        return Shown(row, partner, ProviderSession())
     place = Place(app_id, store.TABLE, store.SEALED, row.id)
     box = core.vault.open_box(place, row.provider_session_sealed)
-    return Shown(row, core.partners.by_key(row.partner_key), _decoder.decode(box.reveal()))
+    return Shown(row, partner, _decoder.decode(box.reveal()))
+
+
+async def forget(core: Core) -> int:
+    """Destroy what partners gave for sessions that expired long ago: FORGET_AT_ONCE at most."""
+    before = core.clock.now_ms() - FORGET_AFTER_MS
+    if not await store.any_to_forget(core.db, before):
+        return 0
+    return await core.db.transact(lambda tx: store.forget(tx, before, FORGET_AT_ONCE))
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
+from tallystick.api.exchange_sessions import service
 from tallystick.api.exchange_sessions.service import ProviderSession, is_redirect_url
+from tallystick.clock import DAY_MS, MINUTE_MS
 from tallystick.store.db import Statement
 
 pytestmark = pytest.mark.anyio
@@ -34,6 +36,29 @@ async def test_the_partners_token_is_sealed(gateway):
     shown = (await client.get(await client.session(await client.customer(), "Plaid"))).json()
     rows = await gateway.core.db.all(Statement("SELECT * FROM exchange_session"))
     assert shown["externalProviderSessionToken"] not in str([tuple(row) for row in rows])
+
+
+async def test_what_a_partner_gave_is_destroyed_a_day_after_it_expired(gateway):
+    client = await gateway.application()
+    customer = await client.customer()
+    old = {name: await client.session(customer, name) for name in ("Plaid", "MX")}
+    rows = await gateway.core.db.all(Statement("SELECT expires_at FROM exchange_session"))
+    gateway.clock.advance(max(row[0] for row in rows) + DAY_MS - MINUTE_MS - gateway.clock.now_ms())
+    await client.sign_in(client.made["client_id"], client.made["client_secret"])
+    new = await client.session(customer, "Plaid")
+    assert await service.forget(gateway.core) == 1  # the one that expired first
+    gateway.clock.advance(MINUTE_MS)
+    assert await service.forget(gateway.core) == 1
+    assert await service.forget(gateway.core) == 0
+    boxes = Statement("SELECT provider_session_sealed FROM exchange_session ORDER BY id")
+    kept = [bytes(row[0]) for row in await gateway.core.db.all(boxes)]
+    assert kept[:2] == [b"", b""]
+    assert kept[2]
+    for session in old.values():
+        shown = (await client.get(session)).json()
+        assert set(shown) == {"_links", "created"}
+        assert set(shown["_links"]) == {"self", "exchange-partner"}
+    assert "externalProviderSessionToken" in (await client.get(new)).json()
 
 
 def test_what_is_in_a_box_does_not_show_itself():
