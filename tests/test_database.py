@@ -13,7 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import tallystick
-from tallystick.errors import StoreFailed
+from tallystick.errors import ConfigurationError, StoreFailed
+from tallystick.server import config
+from tallystick.server.process import opened
 from tallystick.store import migrations, sqlite as store_sqlite
 from tallystick.store.db import EVERY, Statement, connect
 from tallystick.store.sqlite import open_connection
@@ -196,6 +198,22 @@ async def test_migrating_twice_and_at_once_is_harmless(tmp_path):
     await db.open()
     assert await migrations.current(db) == migrations.head()
     await db.close()
+
+
+async def test_a_store_of_a_newer_version_is_refused_in_a_line(database_url, tmp_path):
+    """After a step back, for example: the steps of the future are not here."""
+    await migrations.migrate(database_url)
+    db = connect(database_url)
+    await db.open()
+    newer = Statement("UPDATE alembic_version SET version_num = :version")
+    await db.transact(lambda tx: tx.run(newer, version="9999"))
+    await db.close()
+    with pytest.raises(ConfigurationError, match="newer tallystick: its schema is 9999"):
+        await migrations.migrate(database_url)
+    settings = config.load({"data_dir": str(tmp_path), "database_url": database_url}, environ={})
+    with pytest.raises(ConfigurationError, match="newer tallystick"):
+        async with opened(settings):
+            pass
 
 
 async def test_a_unit_may_not_wait_for_anything_but_the_store(tmp_path):

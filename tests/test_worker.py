@@ -9,6 +9,11 @@ import sys
 
 import pytest
 
+from tallystick.cli import worker
+from tallystick.errors import ConfigurationError
+from tallystick.server import config
+from tallystick.store.sqlite import SqliteDatabase
+
 from .gateway import in_process
 from .receiver import OK, Receiver, subscribe, told
 
@@ -59,3 +64,11 @@ async def deliver_with_workers(tmp_path, database_url, receiver):
         assert codes == [0, 0]
         webhooks = await told(client, subscription)
         assert [len(each["attempts"]) for each in webhooks] == [1] * 21
+
+
+async def test_a_worker_of_a_live_gateway_does_not_start_without_fsync(tmp_path, monkeypatch):
+    monkeypatch.setattr(SqliteDatabase, "risks", ["fsync = off"])
+    given = {"data_dir": str(tmp_path), "mode": "live", "encryption_key": "00" * 32}
+    settings = config.load({**given, "public_url": "https://api.example"}, environ={})
+    with pytest.raises(ConfigurationError, match="fsync = off"):
+        await worker._run(settings)

@@ -168,9 +168,10 @@ async def _opened(settings: Settings, db: Database) -> list[Found]:
             Found("database", "warn", "reachable and empty: `tallystick migrate` or `serve`"),
             _key(settings),
         ]
-    if version > head:
-        said = f"is of a newer tallystick: its schema is {version}, ours {head}"
-        return [Found("database", "fail", said)]
+    try:
+        migrations.require_known(version)
+    except ConfigurationError as error:
+        return [Found("database", "fail", str(error))]
     if version < head:
         said = f"has the schema {version} of {head}: `tallystick migrate` or `serve`"
         return [Found("database", "warn", said), _key(settings)]

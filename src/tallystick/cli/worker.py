@@ -13,6 +13,7 @@ from tallystick.cli.operate import reached
 from tallystick.delivery.worker import delivering
 from tallystick.server import config, logs
 from tallystick.server.config import Settings
+from tallystick.server.process import check_durability
 
 
 def run(flags: dict[str, Any]) -> None:
@@ -28,5 +29,7 @@ async def _run(settings: Settings) -> None:
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, ended.set)
     print(f"tallystick worker · {settings.mode} mode", file=sys.stderr)
-    async with reached(settings) as core, delivering(core, settings.base_url):
-        await ended.wait()
+    async with reached(settings) as core:
+        check_durability(core)
+        async with delivering(core, settings.base_url):
+            await ended.wait()

@@ -167,7 +167,7 @@ class Process:
             ) as self._delivery,
         ):
             core = self._delivery.core
-            _check_durability(core)
+            check_durability(core)
             await _check_clients(core)
             mounts: dict[str, App] = {
                 health.PREFIX: health.Health(core),
@@ -210,7 +210,7 @@ class Process:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _check_durability(core: Core) -> None:
+def check_durability(core: Core) -> None:
     """Raises ConfigurationError where money would stand on a database that does not keep it."""
     if not core.db.risks:
         return

@@ -12,7 +12,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from tallystick.errors import StoreFailed
+from tallystick.errors import ConfigurationError, StoreFailed
 from tallystick.store.db import Database, Statement
 
 _VERSIONS = Path(__file__).parent / "versions"
@@ -41,10 +41,19 @@ async def current(db: Database) -> str | None:
     return str(row[0]) if row else None
 
 
+def require_known(version: str | None) -> None:
+    """Raises ConfigurationError for the version of a tallystick that comes after this one."""
+    if version is not None and version > head():
+        raise ConfigurationError(
+            f"the store is of a newer tallystick: its schema is {version}, ours {head()}"
+        )
+
+
 async def migrate(url: str) -> None:
     """Bring the database at `url` to `head()`. Safe to call from several processes at once.
 
-    Raises StoreFailed when PostgreSQL does not let us in.
+    Raises StoreFailed when PostgreSQL does not let us in, and ConfigurationError when the database
+    is of a newer version.
     """
     if url.startswith("sqlite:///"):
         await asyncio.to_thread(_migrate_sqlite, url)
@@ -61,9 +70,11 @@ def _migrate_sqlite(url: str) -> None:
     engine = create_engine(url, creator=lambda: open_connection(path))
     # One process migrates, the next waits and finds nothing to do.
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    with engine.begin() as connection:
-        _upgrade(connection)
-    engine.dispose()
+    try:
+        with engine.begin() as connection:
+            _upgrade(connection)
+    finally:
+        engine.dispose()
 
 
 async def _migrate_postgres(url: str) -> None:
@@ -76,6 +87,7 @@ async def _migrate_postgres(url: str) -> None:
     connect = functools.partial(asyncpg.connect, url)
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect)
     async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(engine.dispose)
         try:
             connection = await stack.enter_async_context(engine.begin())
         except (OSError, asyncpg.PostgresError, SQLAlchemyError) as error:
@@ -84,7 +96,6 @@ async def _migrate_postgres(url: str) -> None:
             raise StoreFailed(type(said.__cause__ or said).__name__) from None
         await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK_KEY})"))
         await connection.run_sync(_upgrade)
-    await engine.dispose()
 
 
 def _upgrade(connection: Any) -> None:
@@ -99,6 +110,7 @@ def _upgrade(connection: Any) -> None:
     script = ScriptDirectory.from_config(config)
 
     def steps(revision: Any, _context: Any) -> Any:
+        require_known(max(revision, default=None))
         return script._upgrade_revs("head", revision)  # noqa: SLF001  # as alembic's own command does
 
     with EnvironmentContext(config, script, fn=steps) as environment:
