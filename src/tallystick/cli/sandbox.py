@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,37 +59,37 @@ class Additions:
         )
         return Around(app, side, core.clock, self._faults, self._requests, self._gate)
 
-    def mounts(self, core: Core) -> Mapping[str, App]:
-        """The simulators, the controls and the OpenAPI document, on our clock and entropy."""
+    @contextmanager
+    def mounts(self, core: Core) -> Iterator[Mapping[str, App]]:
+        """The simulators, the controls and the OpenAPI document, on our clock and entropy; what the
+        simulators know is closed in the end.
+        """
         clock, entropy = core.clock, core.entropy
         if not isinstance(clock, VirtualClock) or not isinstance(entropy, VirtualEntropy):
             raise ConfigurationError("the sandbox needs a clock and an entropy that can be set")
         settings = self._settings
         folder = Path(settings.data_dir)
-        sandbox = host.Sandbox(
-            str(folder / "sandbox.db"),
-            clock,
-            transport=self._network(""),
-        )
-        world = World(
-            clock=clock,
-            entropy=entropy,
-            sandbox=sandbox,
-            kept=kept(core, settings),
-            faults=self._faults,
-            requests=self._requests,
-            gate=self._gate,
-            folder=folder / "snapshots",
-            first_seed=settings.seed,
-        )
-        called = (settings.host.lower(), urlsplit(settings.public_url or "").hostname)
-        names = frozenset(filter(None, called))
-        controls = control.Control(ports(core, self.process), world, names)
-        return {
-            host.PREFIX: sandbox.app(),
-            control.PREFIX: controls.app(),
-            openapi.PATH: openapi.serve,
-        }
+        path, network = str(folder / "sandbox.db"), self._network("")
+        with closing(host.Sandbox(path, clock, transport=network)) as sandbox:
+            world = World(
+                clock=clock,
+                entropy=entropy,
+                sandbox=sandbox,
+                kept=kept(core, settings),
+                faults=self._faults,
+                requests=self._requests,
+                gate=self._gate,
+                folder=folder / "snapshots",
+                first_seed=settings.seed,
+            )
+            called = (settings.host.lower(), urlsplit(settings.public_url or "").hostname)
+            names = frozenset(filter(None, called))
+            controls = control.Control(ports(core, self.process), world, names)
+            yield {
+                host.PREFIX: sandbox.app(),
+                control.PREFIX: controls.app(),
+                openapi.PATH: openapi.serve,
+            }
 
 
 def kept(core: Core, settings: Settings) -> Kept:

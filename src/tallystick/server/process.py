@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 import httpx2
 import structlog
@@ -32,7 +32,7 @@ _log = structlog.get_logger("tallystick.process")
 # After the server has drained: with that, less than the 30 s that supervisors give a process.
 FINISH_S = 15.0
 
-Mounts = Callable[[Core], Mapping[str, App]]
+Mounts = Callable[[Core], AbstractContextManager[Mapping[str, App]]]
 Around = Callable[[Core, App], App]
 Transport = Callable[[str], httpx2.AsyncBaseTransport | None]
 
@@ -110,7 +110,7 @@ async def opened(
 class Process:
     """The ASGI application that a server runs: opens the gateway at start-up, closes it at the end.
 
-    `mounts` is asked for its applications once the core is open, and `around` for what stands
+    `mounts` gives its applications for as long as the core is open, and `around` what stands
     between the server and the gateway. `chaos` is what the sandbox does to webhooks.
     """
 
@@ -120,7 +120,7 @@ class Process:
         *,
         clock: Clock | None = None,
         entropy: Entropy | None = None,
-        mounts: Mounts | None = None,
+        mounts: Mounts = lambda _core: nullcontext({}),
         around: Around = lambda _core, app: app,
         transport: Transport = lambda _key: None,
         chaos: Chaos = no_chaos,
@@ -169,25 +169,28 @@ class Process:
             core = self._delivery.core
             check_durability(core)
             await _check_clients(core)
-            mounts: dict[str, App] = {
-                health.PREFIX: health.Health(core),
-                inbound.PREFIX: inbound.Inbound(core),
-            }
-            mounts |= self._mounts(core) if self._mounts else {}
-            access = logs.AccessLog(self._settings.log_level)
-            self._gateway = Gateway(
-                core, mounts=mounts, cors_origins=self._origins(), access=access.add
-            )
-            self._front = self._around(core, self._gateway)
-            reconciling = asyncio.create_task(keep_reconciling(core))
-            try:
-                yield core
-            finally:
-                reconciling.cancel()
-                await asyncio.gather(reconciling, return_exceptions=True)
-                await exchanges.finish(FINISH_S)
-                self._gateway = self._front = None
-                access.flush()
+            with self._mounts(core) as mounts:
+                own: dict[str, App] = {
+                    health.PREFIX: health.Health(core),
+                    inbound.PREFIX: inbound.Inbound(core),
+                }
+                access = logs.AccessLog(self._settings.log_level)
+                self._gateway = Gateway(
+                    core,
+                    mounts={**own, **mounts},
+                    cors_origins=self._origins(),
+                    access=access.add,
+                )
+                self._front = self._around(core, self._gateway)
+                reconciling = asyncio.create_task(keep_reconciling(core))
+                try:
+                    yield core
+                finally:
+                    reconciling.cancel()
+                    await asyncio.gather(reconciling, return_exceptions=True)
+                    await exchanges.finish(FINISH_S)
+                    self._gateway = self._front = None
+                    access.flush()
 
     def _origins(self) -> Sequence[str]:
         listed = self._settings.cors_origins
