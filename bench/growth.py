@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -130,7 +131,7 @@ def grown(stack: contextlib.ExitStack, engine: str, size: int, note: Note) -> Gr
     kept = msgspec.json.decode(filled.read_bytes(), type=Filled)
     note(f"fill.{engine}.{size}_s", kept.seconds)
     note(f"disk.{engine}.{size}_bytes_each", kept.bytes_each)
-    flags = {"data_dir": str(data_dir), "database_url": url}
+    flags: dict[str, Any] = {"data_dir": str(data_dir), "database_url": url}
     gateway = Contestant("instant", data_dir, **flags)
     stack.callback(gateway.stop)
     sent = requests(gateway, kept.exchanges, kept.customers)

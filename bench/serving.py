@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +79,18 @@ class Program:
 class Contestant(Program):
     """One of `bench.contestants`, with its data in a folder of its own."""
 
-    def __init__(self, which: str, folder: Path, ready: str = READY, **flags: Any) -> None:
+    def __init__(
+        self,
+        which: str,
+        folder: Path,
+        ready: str = READY,
+        environ: Mapping[str, str] | None = None,
+        **flags: Any,
+    ) -> None:
         port = free_port()
         flags = {"data_dir": str(folder / which), "port": port, "log_level": "info", **flags}
         command = [sys.executable, "-m", "bench.contestants", which, json.dumps(flags)]
-        super().__init__(command, port, ready)
+        super().__init__(command, port, ready, **environ or {})
 
 
 def serve(data_dir: Path) -> Program:
