@@ -27,7 +27,8 @@ _KEPT_TOO_LONG = "length(provider_session_sealed) > 0 AND expires_at <= :before"
 _ANY_TO_FORGET = Statement(f"SELECT 1 FROM exchange_session WHERE {_KEPT_TOO_LONG} LIMIT 1")
 _FORGET = Statement(
     "UPDATE exchange_session SET provider_session_sealed = :nothing WHERE id IN (SELECT id FROM"
-    f" exchange_session WHERE {_KEPT_TOO_LONG} ORDER BY expires_at LIMIT :limit)"
+    f" exchange_session WHERE {_KEPT_TOO_LONG} ORDER BY expires_at LIMIT :limit"
+    " /* for update skip locked */)"
 )
 
 

@@ -100,7 +100,7 @@ _FORGET = Statement(
     "UPDATE attempt SET request_headers = '[]', request_body = '', response_body ="
     " CASE WHEN response_body IS NULL THEN NULL ELSE '' END, response_headers ="
     " CASE WHEN response_headers IS NULL THEN NULL ELSE '[]' END WHERE id IN (SELECT id FROM"
-    f" attempt WHERE {_SAID} ORDER BY started_at LIMIT :limit)"
+    f" attempt WHERE {_SAID} ORDER BY started_at LIMIT :limit /* for update skip locked */)"
 )
 _TO_FORGET = Statement(f"SELECT 1 FROM attempt WHERE {_SAID} LIMIT 1")
 
