@@ -102,6 +102,7 @@ async def test_an_older_store_is_counted_once_when_it_is_migrated(gateway, datab
         await tx.run(Statement("DROP TABLE tally"))
         await tx.run(Statement("DROP INDEX exchange_intent_orphan"))
         await tx.run(Statement("ALTER TABLE exchange DROP COLUMN name_match"))
+        await tx.run(Statement("DROP INDEX exchange_session_sealed"))
         await tx.run(Statement("UPDATE alembic_version SET version_num = '0004'"))
 
     await gateway.core.db.transact(go_back)

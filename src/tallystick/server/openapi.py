@@ -7,6 +7,7 @@ answer in every test is held against it.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -86,6 +87,9 @@ def document() -> Schema:
     for route in table:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     _, schemas = msgspec.json.schema_components(list(_shapes(table)), ref_template=_REF)
+    for each in schemas.values():
+        if "description" in each:  # a docstring, with the blanks that it has in our files
+            each["description"] = inspect.cleandoc(each["description"])
     return {
         "openapi": VERSION,
         "info": {
