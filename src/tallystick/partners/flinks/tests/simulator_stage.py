@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import weakref
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -48,6 +49,7 @@ class Stage:
     def __init__(self, path: str = ":memory:", seed: int = 1) -> None:
         self.clock = VirtualClock()
         self.db = open_shelves(path)
+        weakref.finalize(self, self.db.close)
         self.kit = Kit(
             partner="flinks",
             prefix=PREFIX,

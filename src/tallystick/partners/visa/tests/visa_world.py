@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import weakref
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -41,10 +42,12 @@ class World:
         self.return_url = f"{origin}/redirect/visa"
         self.clock = VirtualClock()
         self.sent: list[tuple[str, bytes, dict[str, str]]] = []
+        db = open_shelves(path)
+        weakref.finalize(self, db.close)
         kit = Kit(
             "visa",
             PREFIX,
-            Shelf(open_shelves(path), "visa"),
+            Shelf(db, "visa"),
             self.clock,
             SeededEntropy(int(hashlib.sha256(path.encode()).hexdigest()[:8], 16)),
             lambda url, body, headers: self.sent.append((url, body, dict(headers))),
