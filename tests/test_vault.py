@@ -37,7 +37,11 @@ async def opened(url, *keys, entropy=None, clock=None):
     await db.open()
     keks = [KeyEncryptionKey.of(key) for key in keys or (bytes(32),)]
     vault = Vault(keks, clock or SystemClock(), entropy or SystemEntropy())
-    await vault.open(db)
+    try:
+        await vault.open(db)
+    except CannotOpen:
+        await db.close()
+        raise
     return db, vault
 
 
