@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from tallystick.cli import serve
@@ -86,6 +87,9 @@ def main() -> None:
     which, flags = sys.argv[1], json.loads(sys.argv[2])
     settings = config.load(flags, environ={})
     logs.configure(settings.log_level)
+    if which == "stock":
+        uvicorn.run(nothing, port=settings.port, http="httptools", loop="uvloop", access_log=False)
+        return
     os.environ[serve.FLAGS] = json.dumps(flags)
     apps: dict[str, Any] = {
         "nothing": lambda: nothing,

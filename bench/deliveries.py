@@ -17,10 +17,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.databases import postgres
-
 from bench import ROUNDS, SECONDS, Bars, Note
-from bench.serving import free_port
+from bench.serving import Missing, free_port, postgres
 from tallystick.api.events import service as events
 from tallystick.api.webhook_subscriptions import service as subscriptions
 from tallystick.core import Core
@@ -32,7 +30,7 @@ BARS: Bars = {}
 TAKES_LONG = "all rows are made due again before each figure: most of a minute a round"
 
 SUBSCRIPTIONS = 5
-ROWS = int(os.environ.get("ROWS", "20000"))
+ROWS = int(os.environ.get("ROWS", "60000"))
 # For the last of several workers to have looked at least once.
 WARM_S = 1.5
 GIVE_UP_S = 60.0
@@ -128,8 +126,8 @@ def engines(folder: Path, port: int) -> Iterator[list[Engine]]:
     with contextlib.ExitStack() as stack:
         try:
             url = stack.enter_context(postgres())
-        except BaseException as error:  # no server: its ratios are left out
-            print(f"without PostgreSQL: {error}")
+        except Missing as missing:
+            print(f"postgresql is left out: {missing}", file=sys.stderr)
         else:
             made.append(Engine("postgresql", folder / "postgresql", url, port))
         yield made

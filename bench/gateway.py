@@ -70,13 +70,14 @@ def start_seconds(folder: Path, *, fresh: bool) -> float:
 
 
 @contextlib.contextmanager
-def contestants(folder: Path) -> Iterator[tuple[Contestant, Contestant, Contestant]]:
+def contestants(folder: Path) -> Iterator[list[Contestant]]:
     made: list[Contestant] = []
     try:
         made.append(Contestant("nothing", folder, ready="/"))
+        made.append(Contestant("stock", folder, ready="/"))
         made.append(Contestant("gateway", folder))
         made.append(Contestant("instant", folder))
-        yield made[0], made[1], made[2]
+        yield made
     finally:
         for each in made:
             each.stop()
@@ -85,7 +86,7 @@ def contestants(folder: Path) -> Iterator[tuple[Contestant, Contestant, Contesta
 def run(note: Note) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with contestants(folder) as (nothing, gateway, instant):
+        with contestants(folder) as (nothing, stock, gateway, instant):
             token, customer, partner = link(gateway.client)
             path = exchange(gateway.client, customer, partner)
             get = request(gateway.port, "GET", path, token)
@@ -96,6 +97,7 @@ def run(note: Note) -> None:
             ok = request(nothing.port, "GET", "/")
             for _ in range(ROUNDS):
                 load(note, "nothing", nothing.port, ok, 200, awake=True)
+                load(note, "nothing_stock", stock.port, ok, 200, awake=True)
                 load(note, "get_exchange", gateway.port, get, 200, awake=True)
                 note("raw_commits", raw())
                 load(note, "post_session", instant.port, instant_post, 201)
@@ -110,6 +112,8 @@ def run(note: Note) -> None:
 def ratios(medians: dict[str, float]) -> dict[str, float]:
     return {
         "get_exchange_of_nothing": medians["get_exchange_per_s"] / medians["nothing_per_s"],
+        "get_exchange_of_nothing_stock": medians["get_exchange_per_s"]
+        / medians["nothing_stock_per_s"],
         "post_session_of_raw_commits": medians["post_session_per_s"] / medians["raw_commits"],
         "start_s": medians["start_s"],
         "memory_mb": medians["memory_mb"],

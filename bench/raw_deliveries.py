@@ -25,7 +25,7 @@ LEASE_UNTIL = 2**62
 
 _CLAIM = (
     f"UPDATE webhook SET lease_until = {LEASE_UNTIL} WHERE id IN (SELECT id FROM webhook"
-    f" WHERE state = 'due' AND lease_until = 0 ORDER BY number LIMIT {AT_ONCE})"
+    f" WHERE state = 'due' AND lease_until = 0 AND id > {{0}} ORDER BY id LIMIT {AT_ONCE})"
     " RETURNING id, app_id, subscription_id"
 )
 _KEEP = (
@@ -37,7 +37,7 @@ _DONE = "UPDATE webhook SET state = 'delivered' WHERE id = {0}"
 _HEADERS = "x" * 700
 _ids = itertools.count()
 
-Turn = Callable[[Sequence[Any]], Awaitable[Sequence[Any]]]
+Turn = Callable[[Sequence[Any], str], Awaitable[Sequence[Any]]]
 
 
 async def post(port: int) -> None:
@@ -52,8 +52,10 @@ async def post(port: int) -> None:
 
 async def deliver(turn: Turn, port: int) -> None:
     claimed: Sequence[Any] = []
+    after = ""  # to look from the first row on would walk all that is done already
     while True:
-        claimed = await turn(claimed)
+        claimed = await turn(claimed, after)
+        after = max((row[0] for row in claimed), default=after)
         await asyncio.gather(*(post(port) for _ in claimed))
         if not claimed:
             await asyncio.sleep(0.01)
@@ -70,22 +72,22 @@ async def main(url: str, port: int) -> None:
     if url.startswith("sqlite:///"):
         db = open_connection(url.removeprefix("sqlite:///"))
 
-        async def turn(done: Sequence[Any]) -> Sequence[Any]:
+        async def turn(done: Sequence[Any], after: str) -> Sequence[Any]:
             db.execute("BEGIN IMMEDIATE")
             db.executemany(_KEEP.format(*"??????"), attempts(done))
             db.executemany(_DONE.format("?"), [(row[0],) for row in done])
-            claimed = db.execute(_CLAIM).fetchall()
+            claimed = db.execute(_CLAIM.format("?"), (after,)).fetchall()
             db.execute("COMMIT")
             return claimed
     else:
         connection = await asyncpg.connect(url)
 
-        async def turn(done: Sequence[Any]) -> Sequence[Any]:
+        async def turn(done: Sequence[Any], after: str) -> Sequence[Any]:
             async with connection.transaction():
                 values = [f"${n}" for n in range(1, 7)]
                 await connection.executemany(_KEEP.format(*values), attempts(done))
                 await connection.executemany(_DONE.format("$1"), [(row[0],) for row in done])
-                claimed: Sequence[Any] = await connection.fetch(_CLAIM)
+                claimed: Sequence[Any] = await connection.fetch(_CLAIM.format("$1"), after)
                 return claimed
 
     await deliver(turn, port)

@@ -44,7 +44,8 @@ def any_text() -> None:
 
 def last_member_wins() -> None:
     """Duplicate members are read the way a dictionary does."""
-    body._members = dict
+    body._decoder.object_pairs_hook = dict
+    body._decoder.scan_once = json.scanner.make_scanner(body._decoder)
 
 
 def no_bound() -> None:
