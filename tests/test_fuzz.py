@@ -38,13 +38,13 @@ def test_strange_requests(tmp_path, database_url):
 
 CONTROLS = [
     ("naive_json", "zoo"),
+    ("last_member_wins", "zoo"),
     ("patience", "lies"),
     ("hoard", "mutants"),
     *(
         pytest.param(*each, marks=pytest.mark.skipif(not LONG, reason="long form only"))
         for each in (
             ("any_text", "zoo"),
-            ("last_member_wins", "zoo"),
             ("no_bound", "zoo"),
             ("bare_errors", "mutants"),
             ("no_escape", "mutants"),
