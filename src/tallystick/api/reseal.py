@@ -102,8 +102,7 @@ async def _reseal(core: Core, column: SealedColumn) -> dict[str, Any]:
             cells += len(renewed)
             # SQLite's lock is not given in turn: who takes it again at once keeps others out.
             await asyncio.sleep(time.monotonic() - started)
-    found = {"table": column.table, "column": column.column, "cells": cells}
-    return {**found, "damaged": damaged[:DAMAGED_MAX]}
+    return {"table": column.table, "column": column.column, "cells": cells, "damaged": damaged}
 
 
 def _renewed(
@@ -120,7 +119,8 @@ def _renewed(
         try:
             fresh = vault.seal(place, vault.open_box(place, stale).reveal())
         except CannotOpen:
-            damaged.append(row_id)
+            if len(damaged) < DAMAGED_MAX:
+                damaged.append(row_id)
         else:
             renewed.append({"key": key, "app_id": app_id, "stale": stale, "fresh": fresh})
     return renewed
