@@ -21,7 +21,7 @@ SHORT = {
     "gateway": {},
     "disks": {},
     "sdk": {},
-    "deliveries": {"ROWS": "16000"},
+    "deliveries": {"ROWS": "48000"},
     "growth": {"SIZES": "200 400"},
     "soak": {"MINUTES": "4", "MINUTE_S": "1"},
 }

@@ -22,7 +22,7 @@ from tallystick.core import Core
 from tallystick.errors import Conflict
 from tallystick.hal import MEDIA_TYPE
 from tallystick.server import config
-from tallystick.server.process import Process
+from tallystick.server.process import FINISH_S, Process
 from tallystick.store import idempotency
 from tallystick.store.idempotency import Claim, Outcome
 from tests.storm.verdict import _HALF_MADE
@@ -120,6 +120,7 @@ async def judge(
     try:
         async with process.running() as core:
             await redemption.resume(core)
+            await redemption.finish(FINISH_S)  # of what the process itself has taken up meanwhile
             with closing(sqlite3.connect(path)) as db:
                 return [
                     *_lost_or_half_made(db, moment),
